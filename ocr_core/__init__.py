@@ -1,0 +1,1 @@
+"""Pixels to text: detection, orientation, recognition. Knows no bucket, database or queue."""

@@ -1,0 +1,1 @@
+"""Bytes and SQL: buckets, tables, the page ledger, search and exports."""

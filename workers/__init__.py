@@ -1,0 +1,1 @@
+"""Runs things: settings, Celery, the embedded supervisor and the command line."""
