@@ -1,0 +1,14 @@
+"""Arg-max over the classes of a recogniser, where they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ocr_core.runtime import BestPath, FloatArray
+
+
+def best_path(probabilities: FloatArray) -> BestPath:
+    """(N, T, C) probabilities to the best class of each step; copies nothing of size C."""
+    ids = probabilities.argmax(axis=-1)
+    best = np.take_along_axis(probabilities, ids[..., None], axis=-1)[..., 0]
+    return BestPath(ids.astype(np.int32), best)
