@@ -1,0 +1,133 @@
+"""How well Pagemill, RapidOCR (default and tuned) and Tesseract read, each in its own environment.
+
+    PAGEMILL_EVAL_DATA=…/data python -m benchmarks.accuracy --work FOLDER --write-docs
+
+Every engine reads the same image files with one thread. Predictions are kept in the work folder
+under the engine's version, so a re-run reads only what changed; `--fresh` reads again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine
+from benchmarks.datasets import SETS, EvalSet, data_folder, load_set
+from benchmarks.engines import BY_NAME, ENGINES, version
+from benchmarks.environments import REPOSITORY, work_folder
+from benchmarks.predictions import kept, predict
+from benchmarks.scoring import figures, scorer
+from benchmarks.tables import mark_best, markdown, write_between
+
+RESULTS = REPOSITORY / "benchmarks" / "results" / "accuracy.json"
+DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
+LOWER_IS_BETTER = ("page CER", "page CER loose", "CPU s/page")
+ALSO_SHOWN = (
+    ("sroie2019", "text_bow"),
+    ("funsd", "word detection"),
+    ("icdar2015", "word detection"),
+    ("scribe_documents", "word detection"),
+)
+"""Figures beside the headline that the product is judged by."""
+
+Result = dict[str, Any]
+
+
+def main() -> None:
+    options = _options()
+    work = work_folder(options.work)
+    data = data_folder()
+    engines = [BY_NAME[name] for name in options.only]
+    sets = [load_set(data, name, work, options.limit) for name in options.sets]
+    for engine in engines:
+        predict(engine, sets, work, options.fresh)
+    result = measure(sets, work, scorer(data))
+    print("\n\n".join(tables(result).values()))
+    if options.limit is None and set(options.sets) == set(SETS):
+        RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    if options.write_docs:
+        write_docs(json.loads(RESULTS.read_text()))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    names = [engine.name for engine in ENGINES]
+    parser.add_argument("--work", type=Path, help="folder of environments and predictions")
+    parser.add_argument("--sets", type=lambda text: text.split(","), default=list(SETS))
+    parser.add_argument("--only", type=lambda text: text.split(","), default=names)
+    parser.add_argument("--limit", type=int, help="only the first N pages of each set")
+    parser.add_argument("--fresh", action="store_true", help="read again what is kept")
+    parser.add_argument("--write-docs", action="store_true", help="fill docs/benchmarks.md")
+    return parser.parse_args()
+
+
+def measure(sets: list[EvalSet], work: Path, script: Path) -> Result:
+    """Score whatever is kept of every engine; an engine without predictions is left out."""
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
+        "machine": machine.describe(),
+        "engines": {engine.name: version(engine) for engine in ENGINES},
+        "sets": {chosen.name: _measure_set(chosen, work, script) for chosen in sets},
+    }
+
+
+def _measure_set(chosen: EvalSet, work: Path, script: Path) -> Result:
+    rows = {engine.name: kept(engine, chosen, work) for engine in ENGINES}
+    complete = {name: found for name, found in rows.items() if len(found) == len(chosen.pages)}
+    return {
+        "unit": chosen.unit,
+        "pages": len(chosen.pages),
+        "figures": {
+            name: [asdict(figure) for figure in figures(chosen, found, script)]
+            for name, found in complete.items()
+        },
+    }
+
+
+def tables(result: Result) -> dict[str, str]:
+    """The tables of a result by the name of their place in the document."""
+    return {
+        "accuracy-headline": _table(result, lambda name, figure: figure["headline"]),
+        "accuracy-more": _table(result, lambda name, figure: (name, figure["name"]) in ALSO_SHOWN),
+        "accuracy-order": _table(result, lambda name, figure: figure["name"] == "page CER"),
+        "accuracy-cost": _table(result, lambda name, figure: figure["name"] == "CPU s/page"),
+    }
+
+
+def _table(result: Result, wanted: Any) -> str:
+    """One row for each set and figure that is wanted, one column for each engine."""
+    rows = []
+    for name, measured in result["sets"].items():
+        for figure in _figure_names(measured, lambda figure, name=name: wanted(name, figure)):
+            rows.append([f"{name} ({measured['pages']})", figure, *_row(measured, figure)])
+    return markdown(["set (pages)", "figure", *(engine.title for engine in ENGINES)], rows)
+
+
+def _figure_names(measured: Result, wanted: Any) -> list[str]:
+    """Names of the wanted figures that any engine has, in order, each once."""
+    found = [f["name"] for figures in measured["figures"].values() for f in figures if wanted(f)]
+    return list(dict.fromkeys(found))
+
+
+def _row(measured: Result, name: str) -> list[str]:
+    values = []
+    for engine in ENGINES:
+        figures = measured["figures"].get(engine.name, [])
+        values.append(next((f["value"] for f in figures if f["name"] == name), None))
+    digits = 2 if name.startswith("CPU") else 3
+    return mark_best(values, digits, lower=name in LOWER_IS_BETTER)
+
+
+def write_docs(result: Result) -> None:
+    for name, table in tables(result).items():
+        write_between(DOCUMENT, name, table)
+    note = f"Measured {result['measured_at'][:10]} on {result['machine']}."
+    write_between(DOCUMENT, "accuracy-note", note)
+
+
+if __name__ == "__main__":
+    main()
