@@ -1,4 +1,8 @@
-"""Arg-max over the classes of a recogniser, where they lie."""
+"""Arg-max over the classes of a recogniser, where they lie.
+
+Done here and not inside the graph: with 18,710 classes NumPy's arg-max over the engine's own memory
+costs under 2 % of a line, while arg-max nodes (ArgMax with ReduceMax, or TopK) cost 5 to 10 %.
+"""
 
 from __future__ import annotations
 
