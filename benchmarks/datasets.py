@@ -114,6 +114,6 @@ def _picture(pdf: Path, page_no: int, folder: Path) -> Path:
     picture = folder / f"{pdf.stem}_{page_no:04}.png"
     if not picture.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with pymupdf.open(pdf) as document:
+        with pymupdf.open(pdf) as document:  # type: ignore[no-untyped-call]
             document[page_no - 1].get_pixmap(dpi=PDF_DPI, alpha=False).save(picture)
     return picture

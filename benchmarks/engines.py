@@ -96,8 +96,8 @@ def version(engine: Engine) -> str:
     if engine.name == "pagemill":
         return f"pagemill-{metadata.version('pagemill')}-{_source_digest()}"
     if engine.name == "tesseract":
-        shown = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True)
-        return shown.stdout.split("\n")[0].replace(" ", "-")
+        shown = subprocess.run(["tesseract", "--version"], capture_output=True, check=True)
+        return shown.stdout.decode().split("\n")[0].replace(" ", "-")
     return "-".join([engine.name, *(pin.replace("==", "-") for pin in engine.packages)])
 
 

@@ -79,7 +79,8 @@ def _by_command(engine: Engine, missing: Missing, work: Path) -> Iterator[tuple[
 
 def run_pagemill(pages: list[EvalPage]) -> list[Row]:
     """One `pagemill ocr` over image files; a page it refuses gets no regions."""
-    command = [sys.executable, "-m", "workers.cli", "ocr", "--jsonl", *(str(p.image) for p in pages)]
+    command = [sys.executable, "-m", "workers.cli", "ocr", "--jsonl"]
+    command += [str(page.image) for page in pages]
     before = _children_cpu()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 2):
