@@ -1,0 +1,330 @@
+"""Documents: taking them in, finding them again, and their state, which follows from their pages.
+
+    reading   some page waits or is being read
+    done      every page is done
+    partial   every page is at rest, at least one quarantined
+    failed    the file could not be opened; it has no pages
+
+So for every document at rest `page_count` = pages done + pages quarantined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import case, delete, exists, func, literal, select, update
+from sqlalchemy.orm import Session, aliased
+
+from storage.buckets import readable
+from storage.errors import DocumentAmbiguous, DocumentNotFound, ErrorInfo
+from storage.results import storable
+from storage.schema import LANES, Document, Page, Source, table_of
+from storage.times import utc_now
+
+PAGES_A_TURN = 16
+"""Pages of one document that are read before other documents of its lane have their turn."""
+_SHA256_START = re.compile(r"[0-9a-f]{6,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRef:
+    """Where a document was found: the fields of a bucket's SourceObject."""
+
+    uri: str
+    key: str
+    version: str
+
+
+class HasPageNo(Protocol):
+    """Anything that names a page of a file, such as ingest's PageFacts."""
+
+    @property
+    def page_no(self) -> int:
+        """From 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A document that is already in the database."""
+
+    document_id: int
+    state: str
+    page_count: int
+    error_code: str | None
+
+
+def add_document(
+    session: Session,
+    *,
+    sha256: str,
+    size: int,
+    media_type: str,
+    source: SourceRef,
+    pages: Iterable[HasPageNo],
+    file_pages: int,
+    lane: str = "normal",
+    queue: str = "cpu",
+    now: datetime | None = None,
+) -> int:
+    """Take in a document that could be opened: its row, source and page rows; returns its id.
+
+    If the content is known, the source is added, and rows for those of `pages` that have none yet:
+    nothing is read twice. A document that had failed (no password then) becomes a good one.
+    """
+    moment = now or utc_now()
+    wanted = sorted({page.page_no for page in pages})
+    if not wanted or wanted[0] < 1 or wanted[-1] > file_pages:
+        raise ValueError(f"pages must be some of 1 to {file_pages}, got {wanted[:5]}")
+    document = _by_sha256(session, sha256) or _new_document(session, sha256, "reading", moment)
+    there = set(session.scalars(select(Page.page_no).where(Page.document_id == document.id)))
+    missing = [page_no for page_no in wanted if page_no not in there]
+    document.size, document.media_type, document.file_pages = size, media_type, file_pages
+    document.page_count = len(there) + len(missing)
+    if missing:
+        document.state, document.finished_at = "reading", None
+        _set_error(document, None)
+    session.flush()
+    _add_source(session, document, source, moment)
+    _add_pages(session, document.id, missing, len(there), LANES.index(lane), queue, moment)
+    return document.id
+
+
+def add_failed_document(
+    session: Session,
+    *,
+    sha256: str | None,
+    size: int | None,
+    media_type: str | None,
+    source: SourceRef,
+    error: ErrorInfo,
+    now: datetime | None = None,
+) -> int:
+    """Write down a file that could not be opened, so that nobody has to wonder; returns its id.
+
+    `sha256` is None if not even its bytes could be read. If the content is already known as a good
+    document, only the source is added.
+    """
+    moment = now or utc_now()
+    document = _by_sha256(session, sha256) if sha256 else _unread(session, source.uri)
+    document = document or _new_document(session, sha256, "failed", moment)
+    if document.state == "failed":
+        document.size, document.media_type = size, media_type
+        document.finished_at = moment
+        _set_error(document, error)
+    session.flush()
+    _add_source(session, document, source, moment)
+    return document.id
+
+
+def known_content(session: Session, sha256: str) -> Known | None:
+    """Look up a content by its full SHA-256."""
+    return _known(_by_sha256(session, sha256))
+
+
+def known_source(session: Session, uri: str, version: str) -> Known | None:
+    """Look up what lay at `uri` when it had this version; None if it must be taken in."""
+    return _known(
+        session.scalar(
+            select(Document)
+            .join(Source)
+            .where(Source.uri == uri, Source.version == version)
+            .order_by(Source.last_seen_at.desc(), Source.id.desc())
+            .limit(1)
+        )
+    )
+
+
+def find_document(session: Session, text: str) -> Document:
+    """Find the document a person means.
+
+    `text` is, tried in this order: a path or URI (what it held last), a number, the first six or
+    more digits of the SHA-256, a file name or the end of a path.
+    Raises DocumentNotFound or DocumentAmbiguous.
+    """
+    for candidates in (_by_address, _by_number, _by_sha256_start, _by_name):
+        found = candidates(session, text)
+        if len(found) > 1:
+            raise DocumentAmbiguous(f"{text!r} may be number {_numbers(found)}.")
+        if found:
+            return found[0]
+    raise DocumentNotFound(repr(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a document is and where it was last seen."""
+
+    sha256: str
+    media_type: str
+    uri: str
+    key: str
+    version: str
+
+
+def latest_source(session: Session, document_ids: Collection[int]) -> dict[int, Place]:
+    """Return where each of the documents, which could be opened, was last seen."""
+    if not document_ids:
+        return {}
+    rows: Iterable[Any] = session.execute(
+        select(
+            *(Document.id, Document.sha256, Document.media_type),
+            *(Source.uri, Source.key, Source.version),
+        )
+        .join(Source)
+        .where(Document.id.in_(document_ids))
+        .order_by(Source.last_seen_at, Source.id)
+    )
+    return {row.id: Place(*row[1:]) for row in rows}
+
+
+def settle(
+    session: Session, document_ids: Collection[int] | None = None, *, now: datetime | None = None
+) -> int:
+    """Close documents whose last page came to rest; returns how many. None: all of them, a sweep.
+
+    The ledger calls this with every page that comes to rest, in the same transaction; the sweep is
+    for databases in which two last pages may commit without seeing each other.
+    """
+    page = aliased(Page)
+    still_open = exists().where(
+        page.document_id == Document.id, page.state.in_(("pending", "leased"))
+    )
+    spoilt = exists().where(page.document_id == Document.id, page.state == "quarantined")
+    closing = (
+        update(Document)
+        .where(Document.state == "reading", ~still_open)
+        .values(state=case((spoilt, "partial"), else_="done"), finished_at=now or utc_now())
+        .returning(Document.id)
+        .execution_options(synchronize_session=False)
+    )
+    if document_ids is not None:
+        closing = closing.where(Document.id.in_(document_ids))
+    return len(session.scalars(closing).all())
+
+
+def _new_document(session: Session, sha256: str | None, state: str, moment: datetime) -> Document:
+    document = Document(sha256=sha256, state=state, page_count=0, taken_in_at=moment)
+    session.add(document)
+    return document
+
+
+def _set_error(document: Document, error: ErrorInfo | None) -> None:
+    document.error_code = error.code if error else None
+    document.error_message = storable(error.message) if error else None
+    document.error_advice = storable(error.advice) if error else None
+    document.error_retryable = error.retryable if error else None
+
+
+def _add_source(session: Session, document: Document, source: SourceRef, moment: datetime) -> None:
+    row = session.scalar(
+        select(Source).where(Source.document_id == document.id, Source.uri == source.uri)
+    )
+    if row is None:
+        row = Source(document_id=document.id, uri=source.uri, first_seen_at=moment)
+        session.add(row)
+    row.name, row.key = storable(readable(source.uri)), source.key
+    row.version, row.last_seen_at = source.version, moment
+    session.flush()
+    _forget_replaced_failures(session, document.id, source.uri)
+
+
+def _forget_replaced_failures(session: Session, document_id: int, uri: str) -> None:
+    """Drop failed documents that lay only where another content lies now: the file was replaced."""
+    here, elsewhere = aliased(Source), aliased(Source)
+    session.execute(
+        delete(Document)
+        .where(
+            Document.id != document_id,
+            Document.state == "failed",
+            exists().where(here.document_id == Document.id, here.uri == uri),
+            ~exists().where(elsewhere.document_id == Document.id, elsewhere.uri != uri),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _add_pages(
+    session: Session,
+    document_id: int,
+    page_nos: list[int],
+    already: int,
+    lane: int,
+    queue: str,
+    moment: datetime,
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "document_id": document_id,
+            "page_no": page_no,
+            "queue": queue,
+            "lane": lane,
+            "sched_rank": position // PAGES_A_TURN,
+            "due_at": moment,
+        }
+        for position, page_no in enumerate(page_nos, start=already)
+    ]
+    if rows:
+        session.execute(table_of(Page).insert(), rows)
+
+
+def _known(document: Document | None) -> Known | None:
+    if document is None:
+        return None
+    return Known(document.id, document.state, document.page_count, document.error_code)
+
+
+def _by_sha256(session: Session, sha256: str) -> Document | None:
+    return session.scalar(select(Document).where(Document.sha256 == sha256))
+
+
+def _unread(session: Session, uri: str) -> Document | None:
+    return session.scalar(
+        select(Document).join(Source).where(Document.sha256.is_(None), Source.uri == uri)
+    )
+
+
+def _by_address(session: Session, text: str) -> list[Document]:
+    latest = (
+        select(Document)
+        .join(Source)
+        .where((Source.name == text) | (Source.uri == text))
+        .order_by(Source.last_seen_at.desc(), Source.id.desc())
+        .limit(1)
+    )
+    return list(session.scalars(latest))
+
+
+def _by_number(session: Session, text: str) -> list[Document]:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        return []
+    document = session.get(Document, int(text))
+    return [document] if document else []
+
+
+def _by_sha256_start(session: Session, text: str) -> list[Document]:
+    start = text.lower()
+    if not _SHA256_START.fullmatch(start):
+        return []
+    # Hexadecimal digits only, so that "g" comes after every continuation.
+    chosen = select(Document).where(Document.sha256 >= start, Document.sha256 < start + "g")
+    return list(session.scalars(chosen))
+
+
+def _by_name(session: Session, text: str) -> list[Document]:
+    ending = "/" + text.removeprefix("./").lstrip("/")
+    matching = func.substr(Source.name, -len(ending)) == literal(storable(ending))
+    # The last content of each place: a file that was overwritten is one file.
+    newest = aliased(Source)
+    replaced = exists().where(newest.uri == Source.uri, newest.last_seen_at > Source.last_seen_at)
+    chosen = select(Document).join(Source).where(matching, ~replaced).distinct()
+    return list(session.scalars(chosen.order_by(Document.id)))
+
+
+def _numbers(documents: list[Document]) -> str:
+    names = [str(document.id) for document in documents[:8]]
+    return " or ".join(names) + (" or others" if len(documents) > len(names) else "")

@@ -1,0 +1,461 @@
+"""The page ledger: the database is the queue of record.
+
+    pending ──claim──► leased ──finish──► done
+       ▲                 │ ├──fail───────► pending again, later  | quarantined
+       │                 │ ├──release────► pending
+       │                 │ └──reap───────► pending               | quarantined
+       └──────────────── requeue ◄──────── quarantined
+
+Every change of a page is one function here and one statement in it. A lease carries a fencing
+token that grows with every claim; whoever shows an old one changes nothing (LeaseLost). The
+counters: `blamed` grows only with proof against the page (the sandbox died on it), `lease_losses`
+when the worker vanished while holding it, `failures` when the page itself was refused for a reason
+that time may cure. Faults of the environment (disk full, model missing) count as none: `release`.
+
+Whoever opens the session commits it: one short transaction per call, no reading inside.
+`now` is for tests; by default it is the present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, case, exists, func, literal, select, tuple_, update
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql import ColumnExpressionArgument
+
+from storage.documents import latest_source, settle
+from storage.errors import ErrorInfo, LeaseLost
+from storage.results import SavedPage as SavedPage
+from storage.results import page_columns, replace_lines, storable
+from storage.schema import LANES, Attempt, Document, Page, table_of
+from storage.times import UtcTime, utc_now
+
+BLAMED_LIMIT = 3
+"""Sandbox deaths after which a page is quarantined."""
+SUSPECT_LOSSES = 3
+"""Lease losses from which a page is read alone."""
+LOSSES_LIMIT = 8
+"""Lease losses after which a page is quarantined."""
+FAILURES_LIMIT = 5
+"""Retryable errors in a row after which a page is quarantined, so that every job ends."""
+RETRY_SECONDS = (5.0, 60.0)
+"""Wait after the first error and after every later one."""
+LONGEST_LOSS_SECONDS = 60.0
+"""The wait after a lost lease doubles from one second up to this, so that a page whose workers
+die one after another lets the others go first, and a burst of kills does not use up its tries."""
+
+LEASE_LOST = ErrorInfo(
+    code="lease_lost",
+    message=f"Every one of {LOSSES_LIMIT} workers that read the page vanished.",
+    advice="Look for out-of-memory kills in the system log, then release the page to try again.",
+    retryable=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to read one page until `until`."""
+
+    page_id: int
+    document_id: int
+    page_no: int
+    """From 1."""
+    sha256: str
+    """Of the document."""
+    media_type: str
+    uri: str
+    """Where the document was last seen; its key and version there."""
+    key: str
+    version: str
+    token: int
+    worker: str
+    attempts: int
+    """Leases of this page so far, this one included."""
+    failures: int
+    blamed: int
+    lease_losses: int
+    suspect: bool
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WorkLeft:
+    """Pages that are not at rest."""
+
+    pending_due: int
+    pending_later: int
+    """Waiting for their retry time."""
+    leased: int
+    next_due: datetime | None
+    """When the first of the later ones may be tried again."""
+    next_expiry: datetime | None
+    """When the first lease ends if nobody beats for it."""
+
+    @property
+    def total(self) -> int:
+        """Every page that is not at rest."""
+        return self.pending_due + self.pending_later + self.leased
+
+
+def claim(
+    session: Session,
+    *,
+    worker: str,
+    queue: str = "cpu",
+    lanes: Sequence[str] = LANES,
+    limit: int = 1,
+    lease_seconds: float = 60.0,
+    now: datetime | None = None,
+) -> list[Lease]:
+    """Lease up to `limit` due pages: by lane, then in runs of 16 pages a document.
+
+    A suspect page comes only when no other is due, alone, and not while another suspect is being
+    read anywhere. An empty list means that nothing is due, or that somebody else was faster.
+    """
+    moment = now or utc_now()
+    leased = aliased(Page)
+    due = (
+        Page.state == "pending",
+        Page.queue == queue,
+        Page.due_at <= moment,
+        Page.lane.in_([LANES.index(lane) for lane in lanes]),
+    )
+    quiet = ~exists().where(leased.state == "leased", leased.suspect)
+    rows = _lease(session, worker, moment, lease_seconds, limit, *due, ~Page.suspect)
+    if not rows:
+        rows = _lease(session, worker, moment, lease_seconds, 1, *due, Page.suspect, quiet)
+    return _leases(session, rows, worker)
+
+
+def heartbeat(
+    session: Session, leases: Iterable[Lease], lease_seconds: float, *, now: datetime | None = None
+) -> set[int]:
+    """Prolong leases; returns the page ids still held. Stop working on the others."""
+    held = [(lease.page_id, lease.token) for lease in leases]
+    if not held:
+        return set()
+    until = (now or utc_now()) + timedelta(seconds=lease_seconds)
+    beat = (
+        update(Page)
+        .where(Page.state == "leased", tuple_(Page.id, Page.lease_token).in_(held))
+        .values(lease_until=until)
+        .returning(Page.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(session.scalars(beat))
+
+
+def finish(
+    session: Session, lease: Lease, saved: SavedPage, *, now: datetime | None = None
+) -> None:
+    """Store a read page and make it done; raises LeaseLost, having stored nothing.
+
+    The fence is the first statement: it checks the token and locks the row, so that a worker
+    back from the dead can neither replace a newer result nor interleave with its writing.
+    """
+    moment = now or utc_now()
+    _fence(
+        session,
+        lease,
+        state="done",
+        finished_at=moment,
+        failures=0,
+        blamed=0,
+        suspect=False,
+        **_NO_ERROR,
+        **page_columns(saved),
+    )
+    replace_lines(session, lease.page_id, saved.lines)
+    _note(session, lease, "ok", moment, seconds=saved.seconds)
+    settle(session, [lease.document_id], now=moment)
+
+
+def fail(
+    session: Session, lease: Lease, error: ErrorInfo, *, blame: bool, now: datetime | None = None
+) -> str:
+    """Give a page back with an error; returns its new state, `pending` or `quarantined`.
+
+    `blame` says that the sandbox died on the page. Errors that time cannot cure quarantine at
+    once, blame at the third time, other errors at the fifth. Raises LeaseLost.
+    """
+    moment = now or utc_now()
+    blamed = lease.blamed + blame
+    failures = lease.failures + (not blame)
+    hopeless = not error.retryable or blamed >= BLAMED_LIMIT or failures >= FAILURES_LIMIT
+    state = "quarantined" if hopeless else "pending"
+    wait = RETRY_SECONDS[min(blamed + failures, len(RETRY_SECONDS)) - 1]
+    _fence(
+        session,
+        lease,
+        state=state,
+        due_at=moment + timedelta(seconds=wait),
+        finished_at=moment if hopeless else None,
+        blamed=blamed,
+        failures=failures,
+        **_error(error),
+    )
+    _note(session, lease, "blamed" if blame else "error", moment, error=error)
+    settle(session, [lease.document_id], now=moment)
+    return state
+
+
+def release(
+    session: Session, lease: Lease, *, wait_seconds: float = 0.0, now: datetime | None = None
+) -> None:
+    """Give a page back unread for a reason that is not the page's; nothing is counted.
+
+    Raises LeaseLost.
+    """
+    moment = now or utc_now()
+    _fence(session, lease, state="pending", due_at=moment + timedelta(seconds=wait_seconds))
+    _note(session, lease, "released", moment)
+
+
+def note_fenced(session: Session, lease: Lease, *, now: datetime | None = None) -> None:
+    """Write down that `finish` came too late; call it in a transaction after LeaseLost."""
+    _note(session, lease, "fenced", now or utc_now())
+
+
+def reap(
+    session: Session, *, dead_workers: Collection[str] = (), now: datetime | None = None
+) -> int:
+    """Take back leases that ended, or whose worker is known to be dead; returns how many.
+
+    Their pages wait again (see LONGEST_LOSS_SECONDS), are suspect from the third loss and
+    quarantined at the eighth.
+    """
+    moment = now or utc_now()
+    ended = (
+        select(Page.id, Page.document_id, Page.lease_token, Page.lease_owner, Page.leased_at)
+        .where(
+            Page.state == "leased",
+            (Page.lease_until < moment) | Page.lease_owner.in_(list(dead_workers)),
+        )
+        .with_for_update(skip_locked=True)
+    )
+    rows = session.execute(ended).all()
+    if not rows:
+        return 0
+    session.execute(
+        update(Page)
+        .where(Page.id.in_([row.id for row in rows]), Page.state == "leased")
+        .values(**_lost(moment))
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(
+        table_of(Attempt).insert(),
+        [
+            {
+                "page_id": row.id,
+                "token": row.lease_token,
+                "worker": row.lease_owner,
+                "started_at": row.leased_at,
+                "finished_at": moment,
+                "outcome": "lease_lost",
+            }
+            for row in rows
+        ],
+    )
+    settle(session, {row.document_id for row in rows}, now=moment)
+    return len(rows)
+
+
+def requeue(
+    session: Session,
+    *,
+    document_id: int | None = None,
+    page_no: int | None = None,
+    now: datetime | None = None,
+) -> int:
+    """Let quarantined pages wait again with clean counters; returns how many.
+
+    All of them, those of a document, or one page. Pages that are done stay done.
+    """
+    moment = now or utc_now()
+    chosen = [Page.state == "quarantined"]
+    if document_id is not None:
+        chosen.append(Page.document_id == document_id)
+    if page_no is not None:
+        chosen.append(Page.page_no == page_no)
+    freed = session.scalars(
+        update(Page)
+        .where(*chosen)
+        .values(
+            state="pending",
+            due_at=moment,
+            finished_at=None,
+            **dict.fromkeys(("failures", "blamed", "lease_losses"), 0),
+            suspect=False,
+            **_NO_ERROR,
+        )
+        .returning(Page.document_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if freed:
+        session.execute(
+            update(Document)
+            .where(Document.id.in_(set(freed)))
+            .values(state="reading", finished_at=None)
+            .execution_options(synchronize_session=False)
+        )
+    return len(freed)
+
+
+def work_left(
+    session: Session, queue: str | None = None, *, now: datetime | None = None
+) -> WorkLeft:
+    """Count the pages that are not at rest, of one queue or of all."""
+    moment = now or utc_now()
+    waiting = Page.state == "pending"
+    due = waiting & (Page.due_at <= moment)
+    later = waiting & (Page.due_at > moment)
+    leased = Page.state == "leased"
+    counts = select(
+        func.count().filter(due),
+        func.count().filter(later),
+        func.count().filter(leased),
+        func.min(Page.due_at).filter(later),
+        func.min(Page.lease_until).filter(leased),
+    ).where(Page.state.in_(("pending", "leased")))
+    if queue is not None:
+        counts = counts.where(Page.queue == queue)
+    return WorkLeft(*session.execute(counts).one())
+
+
+_TIME = UtcTime()
+_NO_LEASE: dict[str, Any] = {"lease_owner": None, "leased_at": None, "lease_until": None}
+_NO_ERROR: dict[str, Any] = dict.fromkeys(
+    ("error_code", "error_message", "error_advice", "error_retryable")
+)
+
+
+def _lease(
+    session: Session,
+    worker: str,
+    moment: datetime,
+    lease_seconds: float,
+    limit: int,
+    *conditions: ColumnExpressionArgument[bool],
+) -> list[Any]:
+    chosen = (
+        select(Page.id)
+        .where(*conditions)
+        .order_by(Page.lane, Page.sched_rank, Page.document_id, Page.page_no)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = (
+        update(Page)
+        .where(Page.id.in_(chosen))
+        .values(
+            state="leased",
+            attempts=Page.attempts + 1,
+            lease_token=Page.lease_token + 1,
+            lease_owner=worker,
+            leased_at=moment,
+            lease_until=moment + timedelta(seconds=lease_seconds),
+        )
+        .returning(Page.__table__)
+        .execution_options(synchronize_session=False)
+    )
+    rows = session.execute(taken).all()
+    # RETURNING promises no order.
+    return sorted(rows, key=lambda row: (row.lane, row.sched_rank, row.document_id, row.page_no))
+
+
+def _leases(session: Session, rows: Sequence[Any], worker: str) -> list[Lease]:
+    places = latest_source(session, {row.document_id for row in rows})
+    return [
+        Lease(
+            page_id=row.id,
+            document_id=row.document_id,
+            page_no=row.page_no,
+            sha256=places[row.document_id].sha256,
+            media_type=places[row.document_id].media_type,
+            uri=places[row.document_id].uri,
+            key=places[row.document_id].key,
+            version=places[row.document_id].version,
+            token=row.lease_token,
+            worker=worker,
+            attempts=row.attempts,
+            failures=row.failures,
+            blamed=row.blamed,
+            lease_losses=row.lease_losses,
+            suspect=row.suspect,
+            since=row.leased_at,
+            until=row.lease_until,
+        )
+        for row in rows
+    ]
+
+
+def _fence(session: Session, lease: Lease, **values: Any) -> None:
+    changed = session.execute(
+        update(Page)
+        .where(Page.id == lease.page_id, Page.lease_token == lease.token, Page.state == "leased")
+        .values(**values, **_NO_LEASE)
+        .execution_options(synchronize_session=False)
+    )
+    if cast("CursorResult[Any]", changed).rowcount != 1:
+        raise LeaseLost(f"(page {lease.page_no} of document {lease.document_id})")
+
+
+def _lost(moment: datetime) -> dict[str, Any]:
+    losses = Page.lease_losses + 1
+    hopeless = losses >= LOSSES_LIMIT
+    waits = {
+        before: literal(moment + timedelta(seconds=min(2.0**before, LONGEST_LOSS_SECONDS)), _TIME)
+        for before in range(LOSSES_LIMIT)
+    }
+    quarantined = {"finished_at": literal(moment, _TIME), **_error(LEASE_LOST)}
+    return {
+        "state": case((hopeless, "quarantined"), else_="pending"),
+        "lease_losses": losses,
+        "suspect": losses >= SUSPECT_LOSSES,
+        "due_at": case(waits, value=Page.lease_losses, else_=waits[LOSSES_LIMIT - 1]),
+        **{
+            column: case((hopeless, value), else_=getattr(Page, column))
+            for column, value in quarantined.items()
+        },
+        **_NO_LEASE,
+    }
+
+
+def _error(error: ErrorInfo) -> dict[str, Any]:
+    return {
+        "error_code": error.code,
+        "error_message": storable(error.message),
+        "error_advice": storable(error.advice),
+        "error_retryable": error.retryable,
+    }
+
+
+def _note(
+    session: Session,
+    lease: Lease,
+    outcome: str,
+    moment: datetime,
+    *,
+    seconds: float | None = None,
+    error: ErrorInfo | None = None,
+) -> None:
+    session.execute(
+        table_of(Attempt)
+        .insert()
+        .values(
+            page_id=lease.page_id,
+            token=lease.token,
+            worker=lease.worker,
+            started_at=lease.since,
+            finished_at=moment,
+            outcome=outcome,
+            error_code=error.code if error else None,
+            error_message=storable(error.message) if error else None,
+            seconds=seconds,
+        )
+    )
