@@ -98,7 +98,7 @@ MODELS = (
         file="rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx",
         sha256="e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
         architecture="mobilenetv3-line",
-        config={"classes": 2},
+        config={"classes": 2, "stem": 8, "last": 200},
         profile={**_CENTRED, "height": 48, "width": 192, "labels": [0, 180], "threshold": 0.9},
     ),
 )

@@ -1,0 +1,112 @@
+"""PPLCNetV4, the backbone of both PP-OCRv6 networks, in deploy form.
+
+Deploy form: the batch norms and the parallel branches of training are folded into one biased
+convolution each (PP-OCR reference, sections 2.5, 3.3 and A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Stride = tuple[int, int]
+"""Down the height, along the width."""
+
+
+class ChannelAttention(nn.Module):
+    """Squeeze and excitation (Hu et al. 2018, arXiv:1709.01507): a gate for each channel.
+
+    `slope` is that of the hard sigmoid, clip(slope·x + 0.5, 0, 1): networks of the PP-OCR family
+    use 1/6 in the backbone of v6 and 0.2 in necks and MobileNetV3.
+    """
+
+    def __init__(self, channels: int, slope: float, hidden: int | None = None) -> None:
+        super().__init__()
+        hidden = channels // 4 if hidden is None else hidden
+        self.slope = slope
+        self.reduce = nn.Conv2d(channels, hidden, 1)
+        self.restore = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, H, W) features to their (N, C, 1, 1) gates in [0, 1]."""
+        mean = features.mean(dim=(2, 3), keepdim=True)
+        gates = self.restore(F.relu(self.reduce(mean)))
+        return (self.slope * gates + 0.5).clamp(0.0, 1.0)
+
+
+class Stem(nn.Module):
+    """Image to features at a quarter of its size, through two parallel branches."""
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, width, 3, stride=2, padding=1)
+        self.branch_a = nn.Conv2d(width, width // 2, 2)
+        self.branch_b = nn.Conv2d(width // 2, width, 2)
+        self.join = nn.Conv2d(2 * width, width, 3, stride=2, padding=1)
+        self.last = nn.Conv2d(width, out, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) images to (N, out, H/4, W/4), rounded up."""
+        halved = _pad_end(F.relu(self.first(images)))
+        pooled = F.max_pool2d(halved, kernel_size=2, stride=1)
+        branch = F.relu(self.branch_a(halved))
+        branch = F.relu(self.branch_b(_pad_end(branch)))
+        joined = F.relu(self.join(torch.cat((pooled, branch), dim=1)))
+        return F.relu(self.last(joined))
+
+
+class MixerBlock(nn.Module):
+    """Depth-wise token mixer, optional channel attention, inverted 1×1 channel mixer.
+
+    The input is added around the channel mixer only; around the token mixer it is folded into the
+    depth-wise weights.
+    """
+
+    def __init__(self, channels: int, out: int, stride: Stride, attention: bool) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, groups=channels)
+        self.attention = ChannelAttention(channels, slope=1 / 6) if attention else None
+        self.expand = nn.Conv2d(channels, 2 * channels, 1)
+        self.project = nn.Conv2d(2 * channels, out, 1)
+        self.residual = channels == out and stride == (1, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, out, H/stride, W/stride), rounded up."""
+        mixed = self.mix(features)
+        if self.attention is not None:
+            mixed = mixed * self.attention(mixed)
+        refined: Tensor = self.project(F.gelu(self.expand(mixed)))
+        return mixed + refined if self.residual else refined
+
+
+def make_stages(
+    widths: Sequence[int],
+    depths: Sequence[int],
+    attention: Sequence[Sequence[int]],
+    strides: Sequence[Stride],
+) -> nn.ModuleList:
+    """Stages of blocks; the first block of a stage brings the width and the stride.
+
+    `attention` lists, for each stage, which of its blocks have channel attention.
+    """
+    stages = nn.ModuleList()
+    channels = widths[0]
+    for width, depth, attentive, stride in zip(widths, depths, attention, strides, strict=True):
+        blocks = nn.Sequential()
+        for i in range(depth):
+            step = stride if i == 0 else (1, 1)
+            blocks.append(MixerBlock(channels, width, step, attention=i in attentive))
+            channels = width
+        stages.append(blocks)
+    return stages
+
+
+def _pad_end(features: Tensor) -> Tensor:
+    """One row below and one column to the right of zeros, as kernels of size 2 need them.
+
+    Features behind a ReLU are not negative, so zeros change no maximum either.
+    """
+    return F.pad(features, (0, 1, 0, 1))
