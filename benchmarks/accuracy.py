@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.datasets import SETS, EvalSet, data_folder, load_set
-from benchmarks.engines import BY_NAME, ENGINES, version
+from benchmarks.engines import BY_NAME, ENGINES, Engine, version
 from benchmarks.environments import REPOSITORY, work_folder
 from benchmarks.predictions import kept, predict
 from benchmarks.scoring import figures, scorer
@@ -45,7 +45,8 @@ def main() -> None:
     sets = [load_set(data, name, work, options.limit) for name in options.sets]
     for engine in engines:
         predict(engine, sets, work, options.fresh)
-    result = measure(sets, work, scorer(data))
+    shown = list(dict.fromkeys([*engines, *ENGINES]))
+    result = measure(shown, sets, work, scorer(data))
     print("\n\n".join(tables(result).values()))
     if options.limit is None and set(options.sets) == set(SETS):
         RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
@@ -58,25 +59,30 @@ def _options() -> argparse.Namespace:
     names = [engine.name for engine in ENGINES]
     parser.add_argument("--work", type=Path, help="folder of environments and predictions")
     parser.add_argument("--sets", type=lambda text: text.split(","), default=list(SETS))
-    parser.add_argument("--only", type=lambda text: text.split(","), default=names)
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        default=names,
+        help="engines to run; also: reader",
+    )
     parser.add_argument("--limit", type=int, help="only the first N pages of each set")
     parser.add_argument("--fresh", action="store_true", help="read again what is kept")
     parser.add_argument("--write-docs", action="store_true", help="fill docs/benchmarks.md")
     return parser.parse_args()
 
 
-def measure(sets: list[EvalSet], work: Path, script: Path) -> Result:
-    """Score whatever is kept of every engine; an engine without predictions is left out."""
+def measure(engines: list[Engine], sets: list[EvalSet], work: Path, script: Path) -> Result:
+    """Score whatever is kept of the engines; one that has not read all of a set has no figures."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="minutes"),
         "machine": machine.describe(),
-        "engines": {engine.name: version(engine) for engine in ENGINES},
-        "sets": {chosen.name: _measure_set(chosen, work, script) for chosen in sets},
+        "engines": {engine.name: version(engine) for engine in engines},
+        "sets": {chosen.name: _measure_set(engines, chosen, work, script) for chosen in sets},
     }
 
 
-def _measure_set(chosen: EvalSet, work: Path, script: Path) -> Result:
-    rows = {engine.name: kept(engine, chosen, work) for engine in ENGINES}
+def _measure_set(engines: list[Engine], chosen: EvalSet, work: Path, script: Path) -> Result:
+    rows = {engine.name: kept(engine, chosen, work) for engine in engines}
     complete = {name: found for name, found in rows.items() if len(found) == len(chosen.pages)}
     return {
         "unit": chosen.unit,
@@ -103,8 +109,10 @@ def _table(result: Result, wanted: Any) -> str:
     rows = []
     for name, measured in result["sets"].items():
         for figure in _figure_names(measured, lambda figure, name=name: wanted(name, figure)):
-            rows.append([f"{name} ({measured['pages']})", figure, *_row(measured, figure)])
-    return markdown(["set (pages)", "figure", *(engine.title for engine in ENGINES)], rows)
+            rows.append([f"{name} ({measured['pages']})", figure, *_row(result, measured, figure)])
+    return markdown(
+        ["set (pages)", "figure", *(BY_NAME[name].title for name in result["engines"])], rows
+    )
 
 
 def _figure_names(measured: Result, wanted: Any) -> list[str]:
@@ -113,10 +121,10 @@ def _figure_names(measured: Result, wanted: Any) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _row(measured: Result, name: str) -> list[str]:
+def _row(result: Result, measured: Result, name: str) -> list[str]:
     values = []
-    for engine in ENGINES:
-        figures = measured["figures"].get(engine.name, [])
+    for engine in result["engines"]:
+        figures = measured["figures"].get(engine, [])
         values.append(next((f["value"] for f in figures if f["name"] == name), None))
     digits = 2 if name.startswith("CPU") else 3
     return mark_best(values, digits, lower=name in LOWER_IS_BETTER)

@@ -9,13 +9,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import REPOSITORY, environment
 
-PRODUCT_PACKAGES = ("workers", "ingest", "storage", "ocr_core")
 NUMERIC_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -29,11 +29,18 @@ class Engine:
     argument: str = ""
     packages: tuple[str, ...] = ()
     """Pinned; empty: the environment of the benchmark itself."""
+    sources: tuple[str, ...] = ()
+    """Packages of this repository that decide what it reads."""
 
 
 RAPIDOCR = "rapidocr==3.10.0"
 ENGINES = (
-    Engine("pagemill", "Pagemill", "pagemill_reader"),
+    Engine(
+        "pagemill",
+        "Pagemill",
+        "pagemill_reader",
+        sources=("workers", "ingest", "storage", "ocr_core"),
+    ),
     Engine(
         "tuned",
         "RapidOCR tuned",
@@ -50,7 +57,9 @@ ENGINES = (
         (RAPIDOCR, "onnxruntime==1.32.0"),
     ),
 )
-BY_NAME = {engine.name: engine for engine in ENGINES}
+READER = Engine("reader", "Pagemill reader", "pagemill_reader", sources=("ocr_core",))
+"""The reader alone, without command and sandbox: for quick looks while working on `ocr_core`."""
+BY_NAME = {engine.name: engine for engine in (*ENGINES, READER)}
 
 
 class ReaderProcess:
@@ -91,20 +100,24 @@ def reader_process(engine: Engine, work: Path) -> Iterator[ReaderProcess]:
             process.terminate()
 
 
+@cache
 def version(engine: Engine) -> str:
-    """Names what the engine's results depend on: predictions are kept under this name."""
-    if engine.name == "pagemill":
-        return f"pagemill-{metadata.version('pagemill')}-{_source_digest()}"
+    """Names what the engine's results depend on: predictions are kept under this name.
+
+    It is looked up once: sources that change during a run belong to the next one.
+    """
+    if engine.sources:
+        return f"{engine.name}-{metadata.version('pagemill')}-{_digest(engine.sources)}"
     if engine.name == "tesseract":
         shown = subprocess.run(["tesseract", "--version"], capture_output=True, check=True)
         return shown.stdout.decode().split("\n")[0].replace(" ", "-")
     return "-".join([engine.name, *(pin.replace("==", "-") for pin in engine.packages)])
 
 
-def _source_digest() -> str:
-    """Hash of the product's sources: any change in them makes new predictions."""
+def _digest(packages: tuple[str, ...]) -> str:
+    """Hash of source files: any change in them makes new predictions."""
     digest = hashlib.sha256()
-    for package in PRODUCT_PACKAGES:
+    for package in packages:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             digest.update(path.relative_to(REPOSITORY).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -6,27 +6,37 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from benchmarks.rivals.conversation import Answer, region, serve
+from benchmarks.rivals.first_page import first_page
+from ocr_core.geometry import rotate_points
 from ocr_core.image import read_image
-from ocr_core.page import PageResult
+from ocr_core.page import PageResult, TextLine, Word
 from ocr_core.reader import Reader
 
 
 def answer(result: PageResult) -> Answer:
-    """Lines and words in reading order, and the CPU seconds of each stage.
-
-    A page that was turned is answered in its upright pixels: only times are compared here.
-    """
-    lines = [region(line.quad, line.text, line.confidence) for line in result.lines]
+    """Lines and words in reading order, in pixels of the file, and CPU seconds by stage."""
     found = [word for line in result.lines for word in line.words]
-    words = [region(word.quad, word.text, word.confidence) for word in found]
-    return {"regions": lines, "words": words, "stages": dict(result.seconds)}
+    return {
+        "regions": [_region(line, result) for line in result.lines],
+        "words": [_region(word, result) for word in found],
+        "stages": dict(result.seconds),
+    }
+
+
+def _region(item: TextLine | Word, result: PageResult) -> dict[str, Any]:
+    """Turn the quad of an upright page back onto the image that was given."""
+    quad = np.array(item.quad, np.float32)
+    given = rotate_points(quad, (result.width, result.height), (360 - result.rotation) % 360)
+    return region(given, item.text, item.confidence)
 
 
 def main() -> None:
     cv2.setNumThreads(1)
     reader = Reader.open()
+    reader.read(first_page())
 
     def read(request: Any) -> Answer:
         return answer(reader.read(read_image(Path(request["path"]))))

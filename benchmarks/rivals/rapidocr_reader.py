@@ -10,10 +10,10 @@ import sys
 from typing import Any
 
 import cv2
-import numpy as np
 from rapidocr import EngineType, RapidOCR
 
 from benchmarks.rivals.conversation import Answer, region, serve
+from benchmarks.rivals.first_page import first_page
 
 ONE_THREAD = {
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
@@ -29,11 +29,9 @@ TUNED = {
 
 
 def open_engine(variant: str) -> Any:
-    """The engine with its models loaded: they load at the first page, so one is drawn and read."""
+    """The engine with its models loaded: they load at the first page."""
     engine = RapidOCR(params={**ONE_THREAD, **(TUNED if variant == "tuned" else {})})
-    page = np.full((320, 640, 3), 255, np.uint8)
-    cv2.putText(page, "first page", (40, 160), cv2.FONT_HERSHEY_SIMPLEX, 2, (0, 0, 0), 3)
-    engine(page)
+    engine(first_page())
     return engine
 
 
