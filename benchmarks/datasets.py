@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 SETS = (
     "funsd",
@@ -82,6 +84,12 @@ def load_set(data: Path, name: str, work: Path, limit: int | None = None) -> Eva
     pages = sorted((_page(folder, row, work) for row in rows), key=lambda p: (p.file, p.page_no))
     unit: Unit = rows[0]["words_or_lines"] if labels else "page"
     return EvalSet(name, unit, labels, texts, tuple(pages[:limit]))
+
+
+def spread(pages: Sequence[EvalPage], count: int) -> list[EvalPage]:
+    """`count` pages at even distances, the first and the last among them."""
+    places = np.linspace(0, len(pages) - 1, min(count, len(pages))).round().astype(int)
+    return [pages[place] for place in places]
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

@@ -79,7 +79,7 @@ def _by_command(engine: Engine, missing: Missing, work: Path) -> Iterator[tuple[
 
 def run_pagemill(pages: list[EvalPage]) -> list[Row]:
     """One `pagemill ocr` over image files; a page it refuses gets no regions."""
-    command = [sys.executable, "-m", "workers.cli", "ocr", "--jsonl"]
+    command = [sys.executable, "-m", "workers.cli", "ocr", "--jsonl", "-j", "1"]
     command += [str(page.image) for page in pages]
     before = _children_cpu()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -98,7 +98,9 @@ def _children_cpu() -> float:
 def _pagemill_row(page: EvalPage, found: Row | None, seconds: float) -> Row:
     row: Row = {"image": page.file, "page": page.page_no, "cpu": seconds}
     if found is None:
-        return {**row, "regions": [], "words": [], "error": "refused"}
+        return {**row, "regions": [], "words": [], "error": "no answer"}
+    if "error" in found:
+        row["error"] = found["error"]
     regions = found["regions"]
     words = [word for region in regions for word in region.get("words", [])]
     lines = [{key: region[key] for key in ("polygon", "text", "score")} for region in regions]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.datasets import SETS, EvalPage, data_folder, load_set
+from benchmarks.datasets import SETS, EvalPage, data_folder, load_set, spread
 from benchmarks.engines import BY_NAME, ReaderProcess, reader_process, version
 from benchmarks.environments import REPOSITORY, work_folder
 from benchmarks.tables import markdown, number, write_between
@@ -60,9 +60,8 @@ def choose_pages(data: Path, work: Path, sets: list[str], count: int) -> list[tu
     """`count` pages of each set, spread evenly over its pages by name."""
     chosen = []
     for name in sets:
-        pages = load_set(data, name, work).pages
-        places = np.linspace(0, len(pages) - 1, min(count, len(pages))).round().astype(int)
-        chosen += [(name, pages[place]) for place in places]
+        pages = spread(load_set(data, name, work).pages, count)
+        chosen += [(name, page) for page in pages]
     return chosen
 
 
