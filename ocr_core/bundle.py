@@ -16,7 +16,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
@@ -78,8 +78,8 @@ class Bundle:
 
     @property
     def builtin(self) -> bool:
-        """Whether it is one of the published models of the wheel."""
-        return self.name in {model.name for model in wheel.MODELS}
+        """Whether it is one of the published models, used where it lies in the wheel."""
+        return self.weights is None and self.name in _builtin_names()
 
 
 def load_bundle(name_or_folder: str | Path, search: Sequence[Path] | None = None) -> Bundle:
@@ -131,10 +131,14 @@ def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
     return load_folder(folder)
 
 
-def import_bundle(folder: Path, into: Path | None = None) -> Bundle:
-    """Verify a bundle folder and copy it into a folder of the search path, under its own name."""
+def import_bundle(folder: Path, into: Path | None = None, name: str | None = None) -> Bundle:
+    """Verify a bundle folder and copy it into a folder of the search path, under its name.
+
+    Raises BundleExists if another model has the name; the same one again changes nothing.
+    """
     bundle = load_folder(folder)
-    if bundle.builtin:
+    bundle = bundle if name is None else replace(bundle, name=name)
+    if bundle.name in _builtin_names():
         raise BundleExists(f"{bundle.name} is the name of a built-in model")
     target = (search_path()[0] if into is None else into) / bundle.name
     if target.exists() and load_folder(target).sha256 == bundle.sha256:
@@ -178,17 +182,21 @@ def search_path() -> list[Path]:
 def verify(path: Path, expected: str) -> None:
     """Raise ModelMissing or ModelDamaged unless the file has this SHA-256."""
     try:
-        status = path.stat()
-        actual = _sha256(path, status.st_size, status.st_mtime_ns)
+        actual = file_hash(path)
     except FileNotFoundError as error:
         raise ModelMissing(str(path)) from error
     if actual != expected:
         raise ModelDamaged(f"{path} has SHA-256 {actual}, not {expected}")
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file; an unchanged file is read once a process."""
+    status = path.stat()
+    return _sha256(path.resolve(), status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 @lru_cache(maxsize=64)
-def _sha256(path: Path, size: int, mtime_ns: int) -> str:
-    """Size and time are part of the key: an unchanged file is hashed once a process."""
+def _sha256(path: Path, *identity: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -222,7 +230,11 @@ def _builtin_charset(model: wheel.WheelModel, path: Path) -> tuple[str, ...]:
 
 def _names(search: Sequence[Path]) -> list[str]:
     user = (name for folder in search for name in _bundle_folders(folder))
-    return list(dict.fromkeys((*(model.name for model in wheel.MODELS), *user)))
+    return list(dict.fromkeys((*_builtin_names(), *user)))
+
+
+def _builtin_names() -> list[str]:
+    return [model.name for model in wheel.MODELS]
 
 
 def _bundle_folders(folder: Path) -> Iterator[str]:
@@ -234,8 +246,8 @@ def _sources(bundle: Bundle) -> dict[str, Path]:
     return {GRAPH: bundle.graph} | ({WEIGHTS: bundle.weights} if bundle.weights else {})
 
 
-_PLAIN = ("name", "kind", "architecture", "config", "profile", "files")
-_PLAIN += ("origin", "license", "parent", "command", "metrics")
+_FACTS = ("name", "kind", "architecture", "config", "profile", "files")
+_PLAIN = (*_FACTS, "origin", "license", "parent", "command", "metrics")
 
 
 def _to_manifest(bundle: Bundle) -> dict[str, Any]:

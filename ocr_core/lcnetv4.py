@@ -34,7 +34,8 @@ class ChannelAttention(nn.Module):
         """(N, C, H, W) features to their (N, C, 1, 1) gates in [0, 1]."""
         mean = features.mean(dim=(2, 3), keepdim=True)
         gates = self.restore(F.relu(self.reduce(mean)))
-        return (self.slope * gates + 0.5).clamp(0.0, 1.0)
+        opened: Tensor = (self.slope * gates + 0.5).clamp(0.0, 1.0)
+        return opened
 
 
 class Stem(nn.Module):

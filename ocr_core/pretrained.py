@@ -199,7 +199,7 @@ def _fill_by_name(network: LineClassifier, graph: _Graph) -> None:
 
 
 def _named_values(graph: _Graph, name: str, module: nn.Module) -> Iterator[tuple[str, Array]]:
-    """`blocks.0.expand.conv` is conv2_expand in the graph, `blocks.0.attention.reduce` conv2_se_1."""
+    """Values of a layer: `blocks.0.expand.conv` is called conv2_expand in the graph, and so on."""
     if isinstance(module, nn.Linear):
         yield "weight", graph.named("fc_0.w_0").T
         yield "bias", graph.named("fc_0.b_0").reshape(-1)

@@ -69,8 +69,8 @@ class GatedConv(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, out, H, W)."""
-        features = self.conv(features)
-        return features + features * self.attention(features)
+        mixed: Tensor = self.conv(features)
+        return mixed + mixed * cast(Tensor, self.attention(mixed))
 
 
 class RepLKFPN(nn.Module):

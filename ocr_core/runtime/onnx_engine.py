@@ -13,7 +13,7 @@ from ocr_core.runtime.precision import Precision, choose_precision
 
 
 class OnnxSession:
-    """One loaded graph; serves every shape the graph allows. Run it in the thread that opened it."""
+    """One loaded graph for any shape it allows; run it in the thread that opened it."""
 
     engine: Engine = "onnxruntime"
     precision: Precision
