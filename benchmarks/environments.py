@@ -36,3 +36,8 @@ def environment(work: Path, name: str, packages: tuple[str, ...]) -> Path:
     subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
     stamp.write_text(wanted)
     return python
+
+
+def pagemill() -> str:
+    """The `pagemill` command of the environment that runs this."""
+    return str(Path(sys.executable).with_name("pagemill"))

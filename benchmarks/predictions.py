@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.datasets import EvalPage, EvalSet, read_jsonl
 from benchmarks.engines import Engine, reader_process, version
+from benchmarks.environments import pagemill
 
 PAGEMILL_PAGES_PER_RUN = 40
 
@@ -78,16 +79,20 @@ def _by_command(engine: Engine, missing: Missing, work: Path) -> Iterator[tuple[
 
 
 def run_pagemill(pages: list[EvalPage]) -> list[Row]:
-    """One `pagemill ocr` over image files; a page it refuses gets no regions."""
-    command = [sys.executable, "-m", "workers.cli", "ocr", "--jsonl", "-j", "1"]
-    command += [str(page.image) for page in pages]
+    """One `pagemill ocr` over image files; a page it refuses gets no regions.
+
+    Raises RuntimeError when it ends otherwise than by its contract.
+    """
+    command = [pagemill(), "ocr", "--jsonl", "-j", "1", *(str(page.image) for page in pages)]
     before = _children_cpu()
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 2):
         raise RuntimeError(f"pagemill ocr ended with status {done.returncode}")
     seconds = (_children_cpu() - before) / len(pages)
-    found = {row["image"]: row for row in map(json.loads, done.stdout.rstrip("\n").split("\n"))}
-    return [_pagemill_row(page, found.get(str(page.image)), seconds) for page in pages]
+    found = {row["image"]: row for row in map(json.loads, done.stdout.split("\n")[:-1])}
+    if silent := [page.file for page in pages if str(page.image) not in found]:
+        raise RuntimeError(f"pagemill ocr said nothing of {silent}")
+    return [_pagemill_row(page, found[str(page.image)], seconds) for page in pages]
 
 
 def _children_cpu() -> float:
@@ -95,10 +100,8 @@ def _children_cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _pagemill_row(page: EvalPage, found: Row | None, seconds: float) -> Row:
+def _pagemill_row(page: EvalPage, found: Row, seconds: float) -> Row:
     row: Row = {"image": page.file, "page": page.page_no, "cpu": seconds}
-    if found is None:
-        return {**row, "regions": [], "words": [], "error": "no answer"}
     if "error" in found:
         row["error"] = found["error"]
     regions = found["regions"]

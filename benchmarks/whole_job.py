@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks import machine
 from benchmarks.datasets import data_folder
-from benchmarks.environments import REPOSITORY, work_folder
+from benchmarks.environments import REPOSITORY, pagemill, work_folder
 from benchmarks.job_inbox import PAGES, fill
 from benchmarks.process_tree import JobUse, run_watched
 from benchmarks.replay import storage_seconds
@@ -62,7 +61,7 @@ def measure(data: Path, work: Path, jobs: int) -> Result:
     folder = Path(tempfile.mkdtemp(prefix="job-", dir=work))
     fill(folder / "inbox", data, work)
     database = folder / "pagemill.db"
-    command = [sys.executable, "-m", "workers.cli", "run", "-j", str(jobs), "inbox"]
+    command = [pagemill(), "run", "-j", str(jobs), "inbox"]
     used = run_watched([*command, "--database", f"sqlite:///{database}"], folder)
     states, stages = read_pages(database)
     if used.status != 0 or states != {"done": PAGES}:
