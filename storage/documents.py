@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session, aliased
 from storage.buckets import readable
 from storage.errors import DocumentAmbiguous, DocumentNotFound, ErrorInfo
 from storage.results import storable
-from storage.schema import LANES, Document, Page, Source, table_of
+from storage.schema import LANES, Document, Page, Source, among, at, table_of
 from storage.times import utc_now
 
 PAGES_A_TURN = 16
@@ -176,7 +176,7 @@ def latest_source(session: Session, document_ids: Collection[int]) -> dict[int, 
             *(Source.uri, Source.key, Source.version),
         )
         .join(Source)
-        .where(Document.id.in_(document_ids))
+        .where(among(Document.id, document_ids))
         .order_by(Source.last_seen_at, Source.id)
     )
     return {row.id: Place(*row[1:]) for row in rows}
@@ -191,10 +191,8 @@ def settle(
     for databases in which two last pages may commit without seeing each other.
     """
     page = aliased(Page)
-    still_open = exists().where(
-        page.document_id == Document.id, page.state.in_(("pending", "leased"))
-    )
-    spoilt = exists().where(page.document_id == Document.id, page.state == "quarantined")
+    still_open = exists().where(page.document_id == Document.id, at(page, "pending", "leased"))
+    spoilt = exists().where(page.document_id == Document.id, at(page, "quarantined"))
     closing = (
         update(Document)
         .where(Document.state == "reading", ~still_open)
@@ -203,7 +201,7 @@ def settle(
         .execution_options(synchronize_session=False)
     )
     if document_ids is not None:
-        closing = closing.where(Document.id.in_(document_ids))
+        closing = closing.where(among(Document.id, document_ids))
     return len(session.scalars(closing).all())
 
 

@@ -23,7 +23,7 @@ def lead(
         return True
     taken = (
         update(Leader)
-        .where(Leader.role == role, or_(Leader.owner == owner, Leader.until < moment))
+        .where(Leader.role == role, or_(Leader.owner == owner, Leader.until <= moment))
         .values(owner=owner, until=until)
         .returning(Leader.role)
         .execution_options(synchronize_session=False)
@@ -31,11 +31,11 @@ def lead(
     return session.scalar(taken) is not None
 
 
-def step_down(session: Session, role: str, owner: str) -> None:
+def step_down(session: Session, role: str, owner: str, *, now: datetime | None = None) -> None:
     """Leave a part to whoever asks next."""
     session.execute(
         update(Leader)
         .where(Leader.role == role, Leader.owner == owner)
-        .values(until=datetime.min.replace(tzinfo=utc_now().tzinfo))
+        .values(until=now or utc_now())
         .execution_options(synchronize_session=False)
     )

@@ -31,7 +31,7 @@ from storage.documents import latest_source, settle
 from storage.errors import ErrorInfo, LeaseLost
 from storage.results import SavedPage as SavedPage
 from storage.results import page_columns, replace_lines, storable
-from storage.schema import LANES, Attempt, Document, Page, table_of
+from storage.schema import LANES, Attempt, Document, Page, among, at, table_of
 from storage.times import UtcTime, utc_now
 
 BLAMED_LIMIT = 3
@@ -120,12 +120,12 @@ def claim(
     moment = now or utc_now()
     leased = aliased(Page)
     due = (
-        Page.state == "pending",
+        at(Page, "pending"),
         Page.queue == queue,
         Page.due_at <= moment,
         Page.lane.in_([LANES.index(lane) for lane in lanes]),
     )
-    quiet = ~exists().where(leased.state == "leased", leased.suspect)
+    quiet = ~exists().where(at(leased, "leased"), leased.suspect)
     rows = _lease(session, worker, moment, lease_seconds, limit, *due, ~Page.suspect)
     if not rows:
         rows = _lease(session, worker, moment, lease_seconds, 1, *due, Page.suspect, quiet)
@@ -142,7 +142,7 @@ def heartbeat(
     until = (now or utc_now()) + timedelta(seconds=lease_seconds)
     beat = (
         update(Page)
-        .where(Page.state == "leased", tuple_(Page.id, Page.lease_token).in_(held))
+        .where(at(Page, "leased"), tuple_(Page.id, Page.lease_token).in_(held))
         .values(lease_until=until)
         .returning(Page.id)
         .execution_options(synchronize_session=False)
@@ -233,7 +233,7 @@ def reap(
     ended = (
         select(Page.id, Page.document_id, Page.lease_token, Page.lease_owner, Page.leased_at)
         .where(
-            Page.state == "leased",
+            at(Page, "leased"),
             (Page.lease_until < moment) | Page.lease_owner.in_(list(dead_workers)),
         )
         .with_for_update(skip_locked=True)
@@ -243,7 +243,7 @@ def reap(
         return 0
     session.execute(
         update(Page)
-        .where(Page.id.in_([row.id for row in rows]), Page.state == "leased")
+        .where(among(Page.id, [row.id for row in rows]), at(Page, "leased"))
         .values(**_lost(moment))
         .execution_options(synchronize_session=False)
     )
@@ -277,7 +277,7 @@ def requeue(
     All of them, those of a document, or one page. Pages that are done stay done.
     """
     moment = now or utc_now()
-    chosen = [Page.state == "quarantined"]
+    chosen = [at(Page, "quarantined")]
     if document_id is not None:
         chosen.append(Page.document_id == document_id)
     if page_no is not None:
@@ -299,7 +299,7 @@ def requeue(
     if freed:
         session.execute(
             update(Document)
-            .where(Document.id.in_(set(freed)))
+            .where(among(Document.id, set(freed)))
             .values(state="reading", finished_at=None)
             .execution_options(synchronize_session=False)
         )
@@ -311,17 +311,17 @@ def work_left(
 ) -> WorkLeft:
     """Count the pages that are not at rest, of one queue or of all."""
     moment = now or utc_now()
-    waiting = Page.state == "pending"
+    waiting = at(Page, "pending")
     due = waiting & (Page.due_at <= moment)
     later = waiting & (Page.due_at > moment)
-    leased = Page.state == "leased"
+    leased = at(Page, "leased")
     counts = select(
         func.count().filter(due),
         func.count().filter(later),
         func.count().filter(leased),
         func.min(Page.due_at).filter(later),
         func.min(Page.lease_until).filter(leased),
-    ).where(Page.state.in_(("pending", "leased")))
+    ).where(at(Page, "pending", "leased"))
     if queue is not None:
         counts = counts.where(Page.queue == queue)
     return WorkLeft(*session.execute(counts).one())
@@ -397,7 +397,7 @@ def _leases(session: Session, rows: Sequence[Any], worker: str) -> list[Lease]:
 def _fence(session: Session, lease: Lease, **values: Any) -> None:
     changed = session.execute(
         update(Page)
-        .where(Page.id == lease.page_id, Page.lease_token == lease.token, Page.state == "leased")
+        .where(Page.id == lease.page_id, Page.lease_token == lease.token, at(Page, "leased"))
         .values(**values, **_NO_LEASE)
         .execution_options(synchronize_session=False)
     )

@@ -11,6 +11,8 @@ The `pages` rows are also the queue (ledger.py). States are plain strings.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +20,8 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -26,9 +30,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    func,
+    literal_column,
+    select,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
 from storage.times import UtcTime
 
@@ -232,6 +239,24 @@ class Page(Base):
     """Of the pixels that were read."""
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
     finished_at: Mapped[datetime | None]
+
+
+def at(page: type[Page], *states: str) -> ColumnElement[bool]:
+    """Whether a page is in one of the states, written so that the partial indexes serve it.
+
+    A database can only tell that an index holds the rows it needs if the state stands in the
+    statement itself; bound parameters are not known when it is planned.
+    """
+    constants: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in states]
+    return page.state == constants[0] if len(constants) == 1 else page.state.in_(constants)
+
+
+def among(
+    column: InstrumentedAttribute[int] | Column[int], numbers: Collection[int]
+) -> ColumnElement[bool]:
+    """Whether a column is one of some numbers, however many: they travel as one JSON value."""
+    listed = func.json_each(json.dumps(sorted(numbers))).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 class Line(Base):

@@ -3,7 +3,8 @@
 Text is folded (NFKC, case, invisible characters dropped). Runs of letters, digits and their marks
 are words. Scripts written without spaces have no words to be found, so a run of them gives every
 pair of neighbouring characters and its last one: 增值税 is 增值 值税 税. Two characters are then
-one token, more are a phrase, and a single one is a prefix.
+one token, more are a phrase, and a single one is a prefix. Blanks between them mean nothing: print
+sets them for looks.
 
 Lines are read as a flow: a word broken by a hyphen at the end of a line is whole again, and runs
 of Chinese go on in the next line. The parts of a word that was put together follow at the end, set
@@ -123,8 +124,9 @@ def _tokens(text: str) -> Iterator[Token]:
         if run.lastgroup == "word":
             yield Token(run[0][:LONGEST_TOKEN], start, end)
             continue
-        for position in range(start, end - 1):
-            yield Token(text[position : position + 2], position, position + 2)
+        places = [position for position in range(start, end) if text[position] != " "]
+        for first, second in pairwise(places):
+            yield Token(text[first] + text[second], first, second + 1)
         yield Token(text[end - 1], end - 1, end)
 
 
@@ -181,7 +183,8 @@ def _characters() -> _Characters:
     composing = _class(filter(_composes, every))
     return _Characters(
         run=re.compile(
-            f"(?P<word>(?:[^\\W_{_UNSPACED}]|(?![{_UNSPACED}]){marks})+)|[{_UNSPACED}]+"
+            f"(?P<word>(?:[^\\W_{_UNSPACED}]|(?![{_UNSPACED}]){marks})+)"
+            f"|[{_UNSPACED}](?: *[{_UNSPACED}])*"
         ),
         cluster=re.compile(f".(?:{composing}|{ignorable})*", re.DOTALL),
         joining=re.compile(f"{composing}|{ignorable}"),

@@ -1,0 +1,295 @@
+"""Full-text search: which pages hold some words, and where on the page they stand.
+
+A query is words, all of which must be on the page. `"Several words"` in quotes must follow each
+other, `invoi*` finds every word that starts so; nothing else has a meaning, so every text is a
+valid query. What counts as a word is in tokens.py. The index answers with pages, best first; the
+lines of those pages are then searched for the places.
+
+SQLite's FTS5 is spoken to here and in migrations/versions/v0003_search.py, nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row, select, text, update
+from sqlalchemy.orm import Session
+
+from ocr_core.page import Box
+from storage.schema import Line, Page, PageText, Source
+from storage.tokens import TOKENS_VERSION, Flow, flow, is_unspaced, page_tokens
+from storage.tokens import tokens as tokens
+
+MARKS = ("[", "]")
+MOST_TERMS = 64
+"""Terms of a query that count; the rest is ignored."""
+_CONTEXT = 60
+"""Characters shown on each side of a match."""
+_TERM = re.compile(r'"([^"]*)"(\*?)|([^\s"]+)')
+_RANKED = """
+SELECT rowid AS page_id, rank FROM page_search
+ WHERE page_search MATCH :expression {narrowed} ORDER BY rank, rowid LIMIT :limit
+"""
+_IN_DOCUMENT = "AND rowid IN (SELECT id FROM pages WHERE document_id = :document)"
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Tokens that follow each other; with `prefix` the last one need only start so."""
+
+    tokens: tuple[str, ...]
+    prefix: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line that holds a match or a part of one."""
+
+    line_no: int
+    """Reading order, from 1."""
+    box: Box
+    polygon: list[list[float]]
+    """Four corners in pixels of the upright page image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A page on which everything was found."""
+
+    document_id: int
+    source: str
+    """Where the document was last seen."""
+    page_no: int
+    line_no: int
+    """The line with most of the query; the others are in `places`."""
+    box: Box
+    polygon: list[list[float]]
+    snippet: str
+    """The line, and the next if the match goes on there, cut around the first marked match."""
+    score: float
+    """Higher is better (bm25)."""
+    text: str
+    """The line, unmarked."""
+    places: tuple[Place, ...]
+    """Every line with a match, in reading order."""
+
+
+def search(
+    session: Session,
+    query: str,
+    limit: int = 20,
+    document: int | None = None,
+    *,
+    marks: tuple[str, str] = MARKS,
+) -> list[Hit]:
+    """Find pages, best first; matches in the snippets stand between `marks`."""
+    phrases = parse(query)
+    if not phrases or limit < 1:
+        return []
+    statement = _RANKED.format(narrowed="" if document is None else _IN_DOCUMENT)
+    values = {"expression": expression(phrases), "limit": limit, "document": document}
+    scores = {row.page_id: -row.rank for row in session.execute(text(statement), values)}
+    lines = _lines(session, list(scores))
+    pages = _pages(session, list(scores))
+    return [
+        _hit(pages[page_id], lines[page_id], score, phrases, marks)
+        for page_id, score in scores.items()
+        if page_id in lines
+    ]
+
+
+def parse(query: str) -> list[Phrase]:
+    """Read a query; text without letters and digits asks for nothing."""
+    phrases = []
+    for match in list(_TERM.finditer(query))[:MOST_TERMS]:
+        quoted, starred, word = match.groups()
+        phrase = _phrase(word or quoted or "", bool(starred) or (word or "").endswith("*"))
+        if phrase is not None and phrase not in phrases:
+            phrases.append(phrase)
+    return phrases
+
+
+def expression(phrases: Sequence[Phrase]) -> str:
+    """Write phrases as an FTS5 query; tokens hold no quotes, so nothing needs escaping."""
+    return " AND ".join(
+        f'"{" ".join(phrase.tokens)}"' + (" *" if phrase.prefix else "") for phrase in phrases
+    )
+
+
+def reindex(session: Session, *, limit: int = 500) -> int:
+    """Make tokens anew for up to `limit` pages that have those of older rules; returns how many."""
+    stale = session.scalars(
+        select(PageText.page_id).where(PageText.tokens_version != TOKENS_VERSION).limit(limit)
+    ).all()
+    lines = _lines(session, stale)
+    for page_id in stale:
+        texts = [line.text for line in lines.get(page_id, [])]
+        session.execute(
+            update(PageText)
+            .where(PageText.page_id == page_id)
+            .values(tokens=" ".join(page_tokens(texts)), tokens_version=TOKENS_VERSION)
+        )
+    return len(stale)
+
+
+def _phrase(term: str, starred: bool) -> Phrase | None:
+    words = [token.text for token in flow([term]).tokens]
+    if not words:
+        return None
+    # The text may go on where the query ends: of a run without spaces only the pairs are sure, and
+    # a single character is the start of a pair or the last of a run.
+    unspaced = len(words[-1]) == 1 and is_unspaced(words[-1])
+    if unspaced and len(words) > 1 and len(words[-2]) == 2 and is_unspaced(words[-2][0]):
+        return Phrase(tuple(words[:-1]), prefix=False)
+    return Phrase(tuple(words), prefix=starred or unspaced)
+
+
+def _lines(session: Session, page_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    rows = session.execute(
+        select(
+            *(Line.page_id, Line.line_no, Line.text, Line.polygon),
+            *(Line.x0, Line.y0, Line.x1, Line.y1),
+        )
+        .where(Line.page_id.in_(page_ids))
+        .order_by(Line.page_id, Line.line_no)
+    )
+    return {page_id: list(group) for page_id, group in groupby(rows, lambda row: row.page_id)}
+
+
+def _pages(session: Session, page_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    newest = (
+        select(Source.name)
+        .where(Source.document_id == Page.document_id)
+        .order_by(Source.last_seen_at.desc(), Source.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Page.id, Page.document_id, Page.page_no, newest.label("source")).where(
+            Page.id.in_(page_ids)
+        )
+    )
+    return {row.id: row for row in rows}
+
+
+def _hit(
+    page: Row[Any],
+    lines: Sequence[Row[Any]],
+    score: float,
+    phrases: Sequence[Phrase],
+    marks: tuple[str, str],
+) -> Hit:
+    texts = [line.text for line in lines]
+    spans = sorted(set(_spans(flow(texts), texts, phrases)))
+    best = _best_line(spans)
+    first, last = (
+        lines[best],
+        max((span.last for span in spans if span.first == best), default=best),
+    )
+    return Hit(
+        document_id=page.document_id,
+        source=page.source,
+        page_no=page.page_no,
+        line_no=first.line_no,
+        box=(first.x0, first.y0, first.x1, first.y1),
+        polygon=first.polygon,
+        snippet=_snippet(texts, best, last, spans, marks),
+        score=score,
+        text=first.text,
+        places=tuple(_place(lines[number]) for number in _lines_of(spans)),
+    )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Span:
+    """A match, from `start` in the line `first` to `end` in the line `last` (indexes)."""
+
+    first: int
+    start: int
+    last: int
+    end: int
+    phrase: int
+
+    def within(self, line: int, length: int) -> tuple[int, int]:
+        """The part of it that lies in a line of this length."""
+        start = self.start if line == self.first else 0
+        return start, self.end if line == self.last else length
+
+
+def _spans(page: Flow, texts: Sequence[str], phrases: Sequence[Phrase]) -> Iterator[_Span]:
+    words = [token.text for token in page.tokens]
+    for number, phrase in enumerate(phrases):
+        for position in _starts(words, phrase):
+            start = page.tokens[position].start
+            ending = page.tokens[position + len(phrase.tokens) - 1]
+            one = phrase.prefix and is_unspaced(phrase.tokens[-1])
+            end = ending.start + 1 if one else ending.end
+            (first, begin, _), (last, _, stop) = page.origin[start], page.origin[end - 1]
+            yield _Span(first, begin, last, stop, number)
+
+
+def _starts(words: Sequence[str], phrase: Phrase) -> Iterator[int]:
+    *exact, ending = phrase.tokens
+    for position in range(len(words) - len(exact)):
+        final = words[position + len(exact)]
+        fits = final.startswith(ending) if phrase.prefix else final == ending
+        if fits and list(words[position : position + len(exact)]) == exact:
+            yield position
+
+
+def _best_line(spans: Sequence[_Span]) -> int:
+    """The first of the lines in which most of the phrases start."""
+    found: dict[int, set[int]] = {}
+    for span in spans:
+        found.setdefault(span.first, set()).add(span.phrase)
+    return max(found, key=lambda line: (len(found[line]), -line), default=0)
+
+
+def _lines_of(spans: Sequence[_Span]) -> list[int]:
+    return sorted({line for span in spans for line in range(span.first, span.last + 1)})
+
+
+def _place(line: Row[Any]) -> Place:
+    return Place(line.line_no, (line.x0, line.y0, line.x1, line.y1), line.polygon)
+
+
+def _snippet(
+    texts: Sequence[str], first: int, last: int, spans: Sequence[_Span], marks: tuple[str, str]
+) -> str:
+    shown, ranges = "", []
+    for number in range(first, last + 1):
+        offset = len(shown)
+        shown += texts[number] + " "
+        ranges += [
+            (offset + start, offset + end)
+            for span in spans
+            if span.first <= number <= span.last
+            for start, end in [span.within(number, len(texts[number]))]
+        ]
+    return _marked(shown[:-1], _merged(ranges), marks)
+
+
+def _merged(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _marked(shown: str, ranges: Sequence[tuple[int, int]], marks: tuple[str, str]) -> str:
+    """Cut the text around the first range and put marks around all of them."""
+    start, end = ranges[0] if ranges else (0, 0)
+    left, right = max(0, start - _CONTEXT), min(len(shown), end + _CONTEXT)
+    parts = ["…" if left else ""]
+    for start, end in ranges:
+        if end > left and start < right:
+            parts += [shown[left:start], marks[0], shown[start : min(end, right)], marks[1]]
+            left = min(end, right)
+    return "".join([*parts, shown[left:right], "…" if right < len(shown) else ""])
