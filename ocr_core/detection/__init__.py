@@ -1,0 +1,1 @@
+"""Where text is: detector networks and what turns their maps into quads."""
