@@ -21,11 +21,13 @@ from benchmarks.engines import BY_NAME, ENGINES, Engine, version
 from benchmarks.environments import REPOSITORY, work_folder
 from benchmarks.predictions import kept, predict
 from benchmarks.scoring import figures, scorer
-from benchmarks.tables import mark_best, markdown, write_between
+from benchmarks.tables import mark_best, markdown, number, write_between
 
 RESULTS = REPOSITORY / "benchmarks" / "results" / "accuracy.json"
 DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 LOWER_IS_BETTER = ("page CER", "page CER loose", "CPU s/page")
+OWN, RIVALS = ("reader", "pagemill"), ("tuned", "default")
+"""The gain is that of the first over the better of the second."""
 ALSO_SHOWN = (
     ("sroie2019", "text_bow"),
     ("funsd", "word detection"),
@@ -110,9 +112,8 @@ def _table(result: Result, wanted: Any) -> str:
     for name, measured in result["sets"].items():
         for figure in _figure_names(measured, lambda figure, name=name: wanted(name, figure)):
             rows.append([f"{name} ({measured['pages']})", figure, *_row(result, measured, figure)])
-    return markdown(
-        ["set (pages)", "figure", *(BY_NAME[name].title for name in result["engines"])], rows
-    )
+    titles = [BY_NAME[name].title for name in result["engines"]]
+    return markdown(["set (pages)", "figure", *titles, "gain"], rows)
 
 
 def _figure_names(measured: Result, wanted: Any) -> list[str]:
@@ -122,12 +123,26 @@ def _figure_names(measured: Result, wanted: Any) -> list[str]:
 
 
 def _row(result: Result, measured: Result, name: str) -> list[str]:
-    values = []
-    for engine in result["engines"]:
-        figures = measured["figures"].get(engine, [])
-        values.append(next((f["value"] for f in figures if f["name"] == name), None))
-    digits = 2 if name.startswith("CPU") else 3
-    return mark_best(values, digits, lower=name in LOWER_IS_BETTER)
+    values = {engine: _value(measured, engine, name) for engine in result["engines"]}
+    digits, lower = (2 if name.startswith("CPU") else 3), name in LOWER_IS_BETTER
+    return [
+        *mark_best(list(values.values()), digits, lower),
+        _gain([values.get(engine) for engine in OWN], [values.get(e) for e in RIVALS], lower),
+    ]
+
+
+def _value(measured: Result, engine: str, name: str) -> float | None:
+    figures = measured["figures"].get(engine, [])
+    return next((figure["value"] for figure in figures if figure["name"] == name), None)
+
+
+def _gain(own: list[float | None], rivals: list[float | None], lower: bool) -> str:
+    """What Pagemill is better by than the better of its rivals; worse is negative."""
+    ours = next((value for value in own if value is not None), None)
+    theirs = [value for value in rivals if value is not None]
+    if ours is None or not theirs:
+        return number(None)
+    return f"{min(theirs) - ours:+.3f}" if lower else f"{ours - max(theirs):+.3f}"
 
 
 def write_docs(result: Result) -> None:

@@ -62,9 +62,9 @@ def test_only_figures_that_are_asked_for_come_into_a_table() -> None:
         },
     }
     assert tables(result)["accuracy-headline"].splitlines() == [
-        "| set (pages) | figure | Pagemill | RapidOCR tuned |",
-        "| --- | ---: | ---: | ---: |",
-        "| taigi (15) | e2e relaxed | **0.700** | 0.600 |",
+        "| set (pages) | figure | Pagemill | RapidOCR tuned | gain |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        "| taigi (15) | e2e relaxed | **0.700** | 0.600 | +0.100 |",
     ]
 
 
