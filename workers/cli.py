@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import cast
 
 import click
 
-from workers.commands.exits import ExitCode, Explained, Stop, say_error
+from workers.commands.exits import ExitCode, Explained, Stop, exit_code_of, say_error
 from workers.commands.invocation import ALL_OPTIONS, Invocation, options
 
 COMMANDS = {
@@ -85,9 +86,30 @@ def _exit_code_of(arguments: list[str]) -> int:
         return ExitCode.WRONG_USAGE
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
-    except Exception as error:
-        if not isinstance(error, Explained):
-            raise
-        say_error(str(error), error.advice)
-        return ExitCode.MISSING
+    except Exception as error:  # a sentence if it is one of ours, a traceback if it is a fault
+        return _explain(error)
     return ExitCode.WELL
+
+
+def _explain(error: Exception) -> int:
+    """Say what an error of ours, or of this machine, means; any other is raised again."""
+    from sqlalchemy.exc import DatabaseError
+
+    from workers.faults import EnvironmentFault, environment_faults
+
+    try:
+        with environment_faults():
+            raise error
+    except EnvironmentFault as fault:
+        explained: Explained = fault
+    except Exception as other:
+        if type(other) in (DatabaseError, sqlite3.DatabaseError):  # not one of the subclasses
+            explained = EnvironmentFault(
+                "database_damaged", f"The database cannot be read: {getattr(other, 'orig', other)}."
+            )
+        elif isinstance(other, Explained):
+            explained = other
+        else:
+            raise
+    say_error(str(explained), explained.advice)
+    return exit_code_of(explained)

@@ -10,7 +10,6 @@ the next. Children end when this process ends, however it ends: their pipe close
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import signal
 from collections import deque
@@ -24,6 +23,7 @@ from queue import SimpleQueue
 from typing import cast
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from ingest.errors import IngestError, SourceMissing, UnreadableSource
@@ -33,11 +33,11 @@ from ocr_core.geometry import rotate_points
 from ocr_core.page import PageResult, Quad, TextLine
 from storage.errors import ErrorInfo
 from workers.faults import EnvironmentFault
-from workers.pipeline import ReadPage, read_file
+from workers.reading import ReadPage, read_file
 from workers.services import Services
 from workers.settings import Settings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 _HEAD = 4096
 """Bytes that tell what a file is."""
@@ -102,7 +102,7 @@ def read_one(path: str, services: Services) -> Iterator[FilePage]:
     except (OcrError, EnvironmentFault) as error:
         yield FilePage(path=path, error=_info(error), fatal=True)
     except Exception as error:  # the border of a file: no fault in one may stop the others
-        log.exception("unexpected error while reading %s", path)
+        log.exception("file_failed", path=path)
         yield FilePage(path=path, error=ErrorInfo("internal_error", repr(error), _REPORT))
 
 

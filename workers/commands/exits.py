@@ -99,6 +99,20 @@ def verdict(read: int, problems: int) -> ExitCode:
     return ExitCode.WELL if read else ExitCode.NOTHING_READ
 
 
+_WRONG_USAGE = {
+    *("source_missing", "bucket_unsupported", "key_refused", "wrong_setting", "model_exists"),
+    *("document_not_found", "document_ambiguous", "sql_refused", "sql_failed", "sql_time_limit"),
+}
+"""Codes of errors that say something of what was asked for; the others, of this machine."""
+
+
+def exit_code_of(error: Explained) -> ExitCode:
+    """Choose the exit code of a command that an error of ours has ended."""
+    if error.code == "export_mismatch":
+        return ExitCode.PARTLY
+    return ExitCode.WRONG_USAGE if error.code in _WRONG_USAGE else ExitCode.MISSING
+
+
 def say(message: str) -> None:
     """Tell the person something: on stderr, control characters made harmless."""
     click.echo("\n".join(printable(line) for line in message.split("\n")), err=True)

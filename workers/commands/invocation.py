@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from workers.commands.exits import WrongUsage
-
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from workers.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -36,18 +36,41 @@ class Invocation:
         return self.verbosity < 0
 
     def settings(self, **more: object) -> Settings:
-        """Settle flags, environment and file; raises WrongUsage if one of them is wrong.
+        """Settle flags, environment and file; raises SettingsError if one of them is wrong.
 
         `more` are flags of one command; None means not given.
         """
-        from workers.settings import SettingsError, load_settings
+        from workers.settings import load_settings
 
         given = {name: value for name, value in more.items() if value is not None}
         _log_as_asked(self.verbosity)
+        return load_settings({**self.flags, **self._by_kind(), **given}, config=self.config)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open the database for reading: one snapshot. Raises DatabaseMissing and the like."""
+        from storage.database import open_database, session_factory
+
+        engine = open_database(self.settings().database_url, readonly=True)
         try:
-            return load_settings({**self.flags, **self._by_kind(), **given}, config=self.config)
-        except SettingsError as error:
-            raise WrongUsage(str(error), error.advice) from error
+            with session_factory(engine)() as session:
+                yield session
+        finally:
+            engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open the database for one transaction, committed at the end if nothing was raised."""
+        from storage.database import open_database, session_factory
+
+        url = self.settings().database_url
+        open_database(url, readonly=True).dispose()  # raises DatabaseMissing: none is made here
+        engine = open_database(url)
+        try:
+            with session_factory(engine).begin() as session:
+                yield session
+        finally:
+            engine.dispose()
 
     def _by_kind(self) -> dict[str, str]:
         """Return the models given by name as settings: detector, recognizer or line_orientation."""
@@ -59,8 +82,9 @@ class Invocation:
 
 
 def _log_as_asked(verbosity: int) -> None:
-    level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(verbosity, logging.DEBUG)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s", force=True)
+    from workers.logs import set_up_logs
+
+    set_up_logs({-1: "ERROR", 0: "WARNING", 1: "INFO"}.get(verbosity, "DEBUG"))
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from ocr_core.bundle import Bundle, describe, import_bundle, list_bundles, load_bundle
-from ocr_core.errors import BundleExists, ExportMismatch, OcrError
-from workers.commands.exits import ExitCode, Problem, Stop, say, say_problems
+from workers.commands.exits import ExitCode, Missing, Problem, say, say_problems
 from workers.commands.invocation import options
-from workers.commands.tables import print_json, print_table
+from workers.commands.tables import print_facts, print_json, print_table
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -54,14 +53,42 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
     else:
-        print_table(["", ""], _flat(facts))
+        print_facts(_flat(facts))
 
 
-def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = []
+def _flat(facts: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for key, value in facts.items():
         if isinstance(value, dict) and value:
-            rows += _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
-            rows.append((f"{prefix}{key}", value))
-    return rows
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+@models.command("export")
+@click.argument("name")
+@click.option("-o", "--output", type=_FOLDER, required=True, help="Folder to make.")
+@options()
+def export_(name: str, output: Path) -> None:
+    """Write a model as a folder with its static graph.
+
+    The graph is compared with the torch network on real crops first; nothing is written if they
+    differ.
+    """
+    try:
+        from ocr_core.runtime.export import export_bundle
+    except ModuleNotFoundError as error:
+        advice = "Install it with `pip install 'pagemill[torch]'`."
+        raise Missing(f"exporting needs {error.name}, which is not installed", advice) from error
+    bundle = export_bundle(name, output)
+    say(f"{bundle.name} is in {output}, sha256 {bundle.sha256[:12]}")
+
+
+@models.command("import")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@options()
+def import_(folder: Path) -> None:
+    """Verify a model folder and make it available by its name."""
+    bundle = import_bundle(folder)
+    say(f"{bundle.name} is in {bundle.graph.parent}; use it with --model {bundle.name}")

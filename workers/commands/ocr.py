@@ -10,7 +10,7 @@ import click
 from ocr_core.page import Quad, TextLine
 from workers.commands.exits import Missing, Problem, error_as_json, say_problems, verdict
 from workers.commands.invocation import READING, Invocation, options, pass_invocation
-from workers.commands.tables import print_json
+from workers.commands.tables import print_json, print_text
 
 if TYPE_CHECKING:
     from workers.direct import FilePage
@@ -51,7 +51,7 @@ def _print_pages(pages: Iterable[FilePage], *, jsonl: bool) -> tuple[int, int]:
         if jsonl:
             print_json(page_as_json(page))
         elif page.error is None:
-            click.echo("\f" * bool(read) + page.text)
+            print_text("\f" * bool(read) + page.text)
         read += page.error is None
     return read, problems
 

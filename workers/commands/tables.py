@@ -6,7 +6,8 @@ import itertools
 import json
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import click
 from rich.console import Console
@@ -41,6 +42,8 @@ def cell(value: object) -> str:
         return f"{value:.6g}"
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
     return printable(str(value))
 
 
@@ -49,12 +52,24 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int
 
     On a terminal long cells are folded; elsewhere each row is one line.
     """
-    console = stdout_console()
-    remaining, count, first = iter(rows), 0, True
-    while (chunk := list(itertools.islice(remaining, CHUNK))) or first:
-        console.print(_table(columns, chunk, show_header=first))
-        count, first = count + len(chunk), False
+    remaining, count, header = iter(rows), 0, True
+    while (chunk := list(itertools.islice(remaining, CHUNK))) or header:
+        _print(_table(columns, chunk, show_header=header))
+        count, header = count + len(chunk), False
     return count
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print names and values, one pair a line."""
+    _print(_table(["", ""], list(facts.items()), show_header=False))
+
+
+def _print(table: Table) -> None:
+    console = stdout_console()
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def stdout_console() -> Console:
@@ -72,10 +87,33 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, show_hea
     for name in columns:
         table.add_column(Text(name), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_row(*(v if isinstance(v, Text) else Text(cell(v)) for v in row))
     return table
 
 
+def print_text(text: str) -> None:
+    """Print text as it is; what no encoding knows, such as half a surrogate pair, as `?`."""
+    click.echo(text.encode("utf-8", "replace").decode())
+
+
 def print_json(value: object) -> None:
-    """One JSON value on one line of stdout, non-ASCII text readable."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    """Print a JSON value on one line, non-ASCII text readable."""
+    click.echo(_json(value))
+
+
+def print_json_rows(rows: Iterable[object]) -> None:
+    """Print an array with one element a line, as the elements come."""
+    opening = "["
+    for row in rows:
+        click.echo(opening + _json(row), nl=False)
+        opening = ",\n "
+    click.echo("]" if opening != "[" else "[]")
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=cell)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8: escaped, it can be read back
+        text = json.dumps(value, default=cell)
+    return text
