@@ -89,6 +89,9 @@ class Settings(BaseModel):
     wall_seconds: float = Field(default=_LIMITS.wall_seconds, gt=0)
     max_text_bytes: int = Field(default=_LIMITS.max_text_bytes, gt=0)
 
+    log_format: Literal["console", "json"] = "console"
+    """How workers write their log: for a person, or one JSON object a line."""
+
     lease_seconds: float = Field(default=60.0, gt=0)
     """A page whose worker was not heard of for so long is given to another."""
     page_seconds: float = Field(default=300.0, gt=0)
@@ -99,6 +102,8 @@ class Settings(BaseModel):
     """Pages a worker claims at once."""
     worker_memory_mb: int = Field(default=850, gt=0)
     """Resident memory at which a worker is replaced, at the border of a page, MiB."""
+    min_free_mb: int = Field(default=200, ge=0)
+    """No page is begun when less is free on the disk of the cache folder, MiB."""
     quiet_seconds: float = Field(default=2.0, ge=0)
     """A watched file is complete when it has not changed for so long."""
     scan_seconds: float = Field(default=2.0, gt=0)

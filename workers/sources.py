@@ -4,28 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from storage.buckets import FolderBucket, SourceObject
+from ingest.errors import SourceMissing
+from storage.buckets import Bucket, SourceObject, open_bucket
+from storage.errors import ObjectMissing
+
+_PASSING = (".part", ".tmp", ".crdownload")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One object of a bucket: what is taken in."""
 
-    bucket: FolderBucket
+    bucket: Bucket
     object: SourceObject
 
 
 def find_sources(paths: Iterable[str]) -> Iterator[Source]:
-    """The files that are named, and every file below the folders that are named.
+    """Find the files that are named, and every file below the folders that are named.
 
-    Raises SourceMissing (ingest.errors) for a path where nothing lies.
+    A folder's hidden and unfinished files are passed over; a file named itself never is.
+    Raises SourceMissing (ingest.errors) where nothing lies, BucketUnsupported (storage.errors)
+    for an unknown scheme; both before the first file.
     """
-    raise NotImplementedError
+    buckets = [_bucket(path) for path in paths]
+    return (source for bucket in buckets for source in list_sources(bucket))
+
+
+def list_sources(bucket: Bucket) -> Iterator[Source]:
+    """List the files of a bucket, in the order of their names."""
+    objects = bucket.list()
+    return (Source(bucket, found) for found in objects if is_document(found.key))
 
 
 def find_source(uri: str) -> Source:
-    """The one file a task's URI or path names; raises SourceMissing."""
-    raise NotImplementedError
+    """Find the one file a task's URI or path names; raises SourceMissing."""
+    bucket = _bucket(uri)
+    try:
+        found = next(bucket.list(), None)
+    except ObjectMissing as error:
+        raise SourceMissing(str(error)) from error
+    if found is None:
+        raise SourceMissing(uri)
+    return Source(bucket, found)
+
+
+def is_document(key: str) -> bool:
+    """Whether a file found in a folder is meant to be read: not hidden, not still being written."""
+    parts = key.lower().split("/")
+    hidden = any(part.startswith((".", "~$")) for part in parts)
+    return not hidden and not parts[-1].endswith(_PASSING)
+
+
+def _bucket(path: str) -> Bucket:
+    try:
+        return open_bucket(path)
+    except ObjectMissing as error:
+        raise SourceMissing(path) from error

@@ -1,39 +1,35 @@
-"""The embedded mode: takes files in, starts and restarts workers, waits for the last page."""
+"""The embedded mode: takes files in, starts and restarts workers, waits for the last page.
+
+It holds nothing that the database does not: killed at any moment, the same call again goes on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
 
-from workers.pipeline import TakenIn
+import structlog
+
+from workers.faults import LOGGED_AS, EnvironmentFault
+from workers.intake import TakenIn
+from workers.job import Job, Progress
+from workers.services import Services
 from workers.settings import Settings
 from workers.sources import Source
+from workers.worker_process import Event, WorkerProcess
 
+__all__ = ["Outcome", "Progress", "Supervisor"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a job is; what a progress bar shows."""
-
-    seconds: float
-    """Since the job began."""
-    taking_in: bool
-    """Whether files are still being taken in, so that the totals grow."""
-    files: int
-    """Files dealt with so far, failed ones included."""
-    files_failed: int
-    documents: int
-    pages: int
-    """Pages of interest: of the files of this job."""
-    pages_done: int
-    pages_quarantined: int
-    pages_leased: int
-    pages_waiting: int
-    pages_per_second: float
-    """Over the last half minute."""
-    workers: int
-    """Worker processes that live."""
-    alert: str | None = None
-    """Why nothing moves, if something is known to be wrong with the machine."""
+TICK_SECONDS = 0.1
+ALERT_SECONDS = 35.0
+"""A fault that was not reported again for so long is over: workers pause at most 30 seconds."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,40 +41,106 @@ class Outcome:
     """One for each file, in the order they were taken in."""
     interrupted: bool = False
     """Ended by SIGINT or SIGTERM before everything was at rest; the same command continues it."""
-    document_ids: tuple[int, ...] = field(default=())
+    document_ids: tuple[int, ...] = ()
+
+
+def _say_nothing(_: object) -> None:
+    return
 
 
 class Supervisor:
     """Owns the worker processes of one `pagemill run` or `pagemill watch --embedded`.
 
-    A context manager; on leaving it the workers have ended. While it is entered SIGINT and SIGTERM
-    end the job cleanly instead of the process; a second one ends the workers at once.
+    A context manager; on leaving it the workers have ended. While it is entered SIGINT, SIGTERM
+    and SIGHUP end the job cleanly instead of the process; a second one ends the workers at once.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._stop = threading.Event()
+        self._faults: dict[str, tuple[float, EnvironmentFault]] = {}
+        self._worker = WorkerProcess(settings, self._hear)
+        self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Supervisor:
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {number: signal.signal(number, self._signalled) for number in _SIGNALS}
+        self._worker.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the workers."""
+        self._worker.stop()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     def run_until_rest(
-        self, sources: Iterable[Source], on_progress: Callable[[Progress], None] = lambda _: None
+        self, sources: Iterable[Source], on_progress: Callable[[Progress], None] = _say_nothing
     ) -> Outcome:
         """Take the files in and return when every page of them is done or quarantined.
 
         `on_progress` is called in this thread a few times a second. Raises EnvironmentFault when
-        something is missing that waiting cannot cure.
+        something is missing that waiting cannot cure, and whatever `sources` raises.
         """
-        raise NotImplementedError
+        return self._run(sources, on_progress, _say_nothing)
 
     def watch(
         self,
         scan: Callable[[], Iterable[Source]],
-        on_progress: Callable[[Progress], None] = lambda _: None,
-        on_taken_in: Callable[[TakenIn], None] = lambda _: None,
+        on_progress: Callable[[Progress], None] = _say_nothing,
+        on_taken_in: Callable[[TakenIn], None] = _say_nothing,
     ) -> Outcome:
         """Call `scan` every `scan_seconds`, take in what it gives, read; until a signal ends it."""
-        raise NotImplementedError
+        return self._run(self._scans(scan), on_progress, on_taken_in)
+
+    def _scans(self, scan: Callable[[], Iterable[Source]]) -> Iterator[Source]:
+        while not self._stop.is_set():
+            yield from scan()
+            self._stop.wait(self.settings.scan_seconds)
+
+    def _run(
+        self,
+        sources: Iterable[Source],
+        on_progress: Callable[[Progress], None],
+        on_taken_in: Callable[[TakenIn], None],
+    ) -> Outcome:
+        with Services(self.settings) as services:
+            job = Job(services, sources, self._worker, self._alerts)
+            try:
+                while not (job.finished or self._stop.is_set()):
+                    for taken in job.tick():
+                        on_taken_in(taken)
+                    on_progress(job.progress())
+                    self._stop.wait(TICK_SECONDS)
+            finally:
+                job.end()
+            last = job.progress()
+            on_progress(last)
+            return Outcome(
+                progress=last,
+                taken_in=tuple(job.taken_in),
+                interrupted=self._stop.is_set() and not job.finished,
+                document_ids=job.tracker.document_ids,
+            )
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        if self._stop.is_set():
+            self._worker.kill()
+        self._stop.set()
+
+    def _hear(self, event: Event) -> None:
+        """Repeat an event of the workers' log in ours; remember what is wrong with the machine."""
+        fields = {key: value for key, value in event.items() if key not in ("event", "level")}
+        getattr(log, str(event.get("level", "info")), log.info)(str(event["event"]), **fields)
+        if event["event"] == LOGGED_AS:
+            fault = EnvironmentFault(
+                str(event.get("code")),
+                str(event.get("message")),
+                str(event.get("advice")),
+                lasting=bool(event.get("lasting")),
+            )
+            self._faults[fault.code] = (time.monotonic(), fault)
+
+    def _alerts(self) -> list[EnvironmentFault]:
+        """What the workers lately reported to be wrong."""
+        since = time.monotonic() - ALERT_SECONDS
+        return [fault for at, fault in list(self._faults.values()) if at > since]

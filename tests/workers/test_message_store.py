@@ -65,8 +65,7 @@ def test_a_full_disk_is_an_operational_error_and_loses_nothing(store: MessageSto
     store.put("cpu", "a", "small")
     store._db.execute(f"PRAGMA max_page_count = {_pages(store)}")
     with pytest.raises(sqlite3.OperationalError):
-        for number in range(1000):
-            store.put("cpu", f"large {number}", "x" * 4000)
+        store.put("cpu", "large", "x" * 100_000)
     store._db.execute("PRAGMA max_page_count = 100000")
     assert (taken := store.take("cpu", 60)) is not None
     assert taken.payload == "small"

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from queue import Empty
 from typing import Any
 
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 class QoS(redis.QoS):
     """Frees the slot of a message whatever the server says; it redelivers after its timeout."""
+
+    channel: Any
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge; the error still rises, so that the loop reconnects."""
@@ -49,10 +52,14 @@ class Channel(redis.Channel):
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
-            return super()._brpop_read(**options)
+            return self._super_read(**options)
         except UNDECODABLE as error:
             self.bury(getattr(error, "doc", ""), error)
             raise Empty from None
+
+    def _super_read(self, **options: Any) -> Any:
+        read: Callable[..., Any] = getattr(super(), "_brpop_read")  # noqa: B009 (not in the stubs)
+        return read(**options)
 
     def bury(self, message: object, error: Exception) -> None:
         """Keep the message where a person can look at it: the newest thousand, in a list."""
@@ -68,7 +75,7 @@ class Transport(redis.Transport):
 
     Channel = Channel
 
-    def _deliver(self, message: Any, queue: str) -> Any:
+    def _deliver(self, message: Any, queue: str | None) -> Any:
         try:
             return super()._deliver(message, queue)
         except UNDECODABLE as error:
@@ -76,7 +83,8 @@ class Transport(redis.Transport):
             return None
 
     def _bury(self, message: Any, error: Exception) -> None:
-        channel = next((c for c in self.channels if c.active_queues), None)
+        channels: Iterable[Any] = self.channels or ()
+        channel = next((c for c in channels if c.active_queues), None)
         if channel is None:
             raise error
         channel.bury(message, error)

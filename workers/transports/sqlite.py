@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from queue import Empty
@@ -28,6 +29,9 @@ log = structlog.get_logger()
 class QoS(virtual.QoS):
     """Acknowledge deletes, reject shows the message again (or deletes it)."""
 
+    channel: Channel
+    _delivered: OrderedDict[str, Any]
+    _flush: Callable[[], None]
     restore_at_shutdown = True
 
     def ack(self, delivery_tag: str) -> None:
@@ -41,8 +45,8 @@ class QoS(virtual.QoS):
         settle = self.channel.store.release if requeue else self.channel.store.delete
         settle(delivery_tag)
 
-    def restore_unacked(self) -> list[Any]:
-        """Show everything in hand again; nothing can be left over, time would do the same."""
+    def restore_unacked(self) -> Any:
+        """Show everything in hand again; returns what could not be: nothing, time does the same."""
         self._flush()
         for tag in list(self._delivered):
             self.channel.store.release(tag)
@@ -54,14 +58,15 @@ class Channel(virtual.Channel):
     """Messages of one connection."""
 
     QoS = QoS
+    connection: Transport
+    qos: Any
     do_restore = True
     supports_fanout = False
 
     @property
     def store(self) -> MessageStore:
         """The broker's file; one for each transport."""
-        store: MessageStore = self.connection.store
-        return store
+        return self.connection.store
 
     def _put(self, queue: str, message: dict[str, Any], **_: Any) -> None:
         tag = message["properties"]["delivery_tag"]
@@ -106,6 +111,7 @@ class Transport(virtual.Transport):
     """`pagemill+sqlite:////absolute/path/broker.db`."""
 
     Channel = Channel
+    cycle: Any
     can_parse_url = True
     driver_type = "sqlite"
     driver_name = "sqlite3"
@@ -152,4 +158,4 @@ def _decode(taken: Taken) -> dict[str, Any]:
 
 
 def _path(url: str) -> Path:
-    return Path("/" + url_to_parts(url).path.lstrip("/"))
+    return Path("/" + (url_to_parts(url).path or "").lstrip("/"))

@@ -1,0 +1,158 @@
+"""One job of a supervisor: the files it takes in, the pages it waits for, and what is due when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from workers.dispatcher import Dispatcher, reap, settle
+from workers.faults import EnvironmentFault, environment_faults
+from workers.intake import TakenIn
+from workers.intake_thread import IntakeThread
+from workers.services import Services
+from workers.sources import Source
+from workers.tracking import Tracker
+from workers.worker_process import WorkerProcess
+
+COUNT_SECONDS = 0.2
+OFFER_SECONDS = 0.2
+REAP_SECONDS = 1.0
+SETTLE_SECONDS = 5.0
+LAST_FILE_SECONDS = 5.0
+"""What the file that is being taken in may take when the job is told to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is; what a progress bar shows."""
+
+    seconds: float
+    """Since the job began."""
+    taking_in: bool
+    """Whether files are still being taken in, so that the totals grow."""
+    files: int
+    """Files dealt with so far, failed ones included."""
+    files_failed: int
+    documents: int
+    pages: int
+    """Pages of interest: of the files of this job."""
+    pages_done: int
+    pages_quarantined: int
+    pages_leased: int
+    pages_waiting: int
+    pages_per_second: float
+    """Over the last half minute."""
+    workers: int
+    """Worker processes that live."""
+    alert: str | None = None
+    """Why nothing moves, if something is known to be wrong with the machine."""
+
+
+@dataclass(slots=True)
+class Duty:
+    """Something to do again and again."""
+
+    every: float
+    """Seconds."""
+    do: Callable[[], object]
+    next_at: float = 0.0
+
+    def do_if_due(self, now: float) -> None:
+        """Do it if its time has come; the next time counts from its end."""
+        if now >= self.next_at:
+            self.do()
+            self.next_at = time.monotonic() + self.every
+
+
+class Job:
+    """Ticked by the supervisor until it is finished; everything it knows is in the database."""
+
+    def __init__(
+        self,
+        services: Services,
+        sources: Iterable[Source],
+        worker: WorkerProcess,
+        worker_faults: Callable[[], list[EnvironmentFault]],
+    ) -> None:
+        self.taken_in: list[TakenIn] = []
+        self.tracker = Tracker()
+        self._services = services
+        self._worker = worker
+        self._worker_faults = worker_faults
+        self._began = time.monotonic()
+        self._intake = IntakeThread(sources, services.settings)
+        self._intake.start()
+        self._taking_in = True
+        self._fault: EnvironmentFault | None = None
+        self._dispatcher = Dispatcher(services)
+        self._duties = (
+            Duty(REAP_SECONDS, lambda: reap(services)),
+            Duty(OFFER_SECONDS, self._dispatcher.offer),
+            Duty(COUNT_SECONDS, self._count),
+            Duty(SETTLE_SECONDS, lambda: settle(services)),
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is taken in and at rest."""
+        return not self._taking_in and self.tracker.at_rest
+
+    def tick(self) -> list[TakenIn]:
+        """Do what is due; what was newly taken in. Raises a lasting EnvironmentFault."""
+        self._worker.keep_running()
+        new = self._new_files()
+        try:
+            for duty in self._duties:
+                duty.do_if_due(time.monotonic())
+        except EnvironmentFault as fault:
+            self._fault = fault
+        else:
+            self._fault = None
+        if lasting := [known for known in self._faults() if known.lasting]:
+            raise lasting[0]
+        return new
+
+    def end(self) -> None:
+        """Take in nothing more, and look at the pages a last time."""
+        self._intake.stop()
+        self._intake.join(LAST_FILE_SECONDS)
+        self._dispatcher.close()
+
+    def progress(self) -> Progress:
+        """How far it is."""
+        pages = self.tracker.pages()
+        faults = self._faults()
+        return Progress(
+            seconds=time.monotonic() - self._began,
+            taking_in=self._taking_in,
+            files=len(self.taken_in),
+            files_failed=sum(taken.state == "failed" for taken in self.taken_in),
+            documents=len(self.tracker.document_ids),
+            pages=pages.total(),
+            pages_done=pages["done"],
+            pages_quarantined=pages["quarantined"],
+            pages_leased=pages["leased"],
+            pages_waiting=pages["pending"],
+            pages_per_second=self.tracker.speed(),
+            workers=self._worker.count(),
+            alert=faults[0].message if faults else None,
+        )
+
+    def _new_files(self) -> list[TakenIn]:
+        alive = self._intake.is_alive()  # asked first: what it did last is then in the results
+        new = list(self._intake.results())
+        for taken in new:
+            if taken.state != "failed":
+                self.tracker.add(taken.document_id)
+        self.taken_in += new
+        self._taking_in = alive
+        return new
+
+    def _count(self) -> None:
+        with environment_faults(), self._services.reading() as session:
+            self.tracker.refresh(session)
+
+    def _faults(self) -> list[EnvironmentFault]:
+        known = (self._intake.alert, self._fault, *self._worker_faults())
+        return [fault for fault in known if fault is not None]

@@ -1,0 +1,127 @@
+"""One page from what the sandbox gave to lines in reading order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ingest.content import PageContent, Verdict
+from ingest.errors import IngestError
+from ingest.text_layer import join
+from ocr_core.geometry import as_quad, rotate_points
+from ocr_core.order import reading_order
+from ocr_core.page import Box, PageResult, Quad, TextLine, TextSource
+from workers.services import Services
+
+if TYPE_CHECKING:
+    from ocr_core.reader import Reader
+
+MARGIN = 10
+"""Pixels around an area that are looked at too, so that text at its edge is seen whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadPage:
+    """One page that was read, by whatever way."""
+
+    page_no: int
+    result: PageResult
+    """Lines in reading order, each with its source (`ocr` or `text_layer`)."""
+    dpi: float
+    verdict: Verdict
+    text_source: TextSource
+    """Where the text comes from; of a page that was joined from both, `text_layer`."""
+    image_sha256: str | None
+    """Of the pixels that were read; None if none were."""
+    seconds: float
+    """Wall time from opening the page to the last line."""
+
+
+def read_content(content: PageContent, open_reader: Callable[[], Reader]) -> PageResult:
+    """Lines of a page: its text layer, what the image shows, or both joined.
+
+    `open_reader` is called only if there is an image to read. Coordinates are pixels of the
+    upright page, as always; if the reader had to turn the whole image, of the turned one.
+    """
+    if content.image is None:
+        return _of_lines(content, content.lines)
+    if not content.lines and not content.areas:
+        return open_reader().read(content.image)
+    read = [line for area in _areas(content) for line in _read_area(content, area, open_reader())]
+    return _of_lines(content, join(content.lines, read, content.areas))
+
+
+def read_file(path: Path, services: Services) -> Iterator[ReadPage | tuple[int, IngestError]]:
+    """Read a file directly, without a database; a page that fails gives (page_no, error).
+
+    Raises IngestError if the file cannot be opened, and InstallationError (ocr_core.errors).
+    """
+    settings = services.settings
+    facts = services.sandbox.split(path, settings.passwords)
+    for page_no in settings.page_selection.numbers(facts.page_count):
+        started = time.perf_counter()
+        try:
+            content = render(path, page_no, services)
+        except IngestError as error:
+            yield page_no, error
+            continue
+        result = read_content(content, lambda: services.reader)
+        yield read_page(content, result, time.perf_counter() - started)
+
+
+def render(path: Path, page_no: int, services: Services) -> PageContent:
+    """Open a page in the sandbox, with the settings; raises IngestError."""
+    settings = services.settings
+    return services.sandbox.page(
+        path, page_no, passwords=settings.passwords, mode=settings.mode, dpi=settings.dpi
+    )
+
+
+def read_page(content: PageContent, result: PageResult, seconds: float) -> ReadPage:
+    """A page's content and lines as one value."""
+    only_image = content.image is not None and not content.lines
+    return ReadPage(
+        page_no=content.page_no,
+        result=result,
+        dpi=content.dpi,
+        verdict=content.verdict,
+        text_source="ocr" if only_image else "text_layer",
+        image_sha256=content.image_sha256,
+        seconds=seconds,
+    )
+
+
+def _of_lines(content: PageContent, lines: tuple[TextLine, ...] | list[TextLine]) -> PageResult:
+    return PageResult(content.width, content.height, tuple(reading_order(lines)))
+
+
+def _areas(content: PageContent) -> tuple[Box, ...]:
+    return content.areas or ((0, 0, content.width, content.height),)
+
+
+def _read_area(content: PageContent, area: Box, reader: Reader) -> list[TextLine]:
+    """Read a part of the image; its lines placed on the page, even if the part was upside down."""
+    assert content.image is not None
+    x0, y0 = (max(0, int(edge) - MARGIN) for edge in area[:2])
+    x1, y1 = (int(np.ceil(edge)) + MARGIN for edge in area[2:])
+    part = content.image[y0:y1, x0:x1]
+    if 0 in part.shape:
+        return []
+    result = reader.read(np.ascontiguousarray(part))
+
+    def place(quad: Quad) -> Quad:
+        points = np.array(quad, np.float32)
+        upright = rotate_points(points, (result.width, result.height), -result.rotation % 360)
+        return as_quad(upright + np.array((x0, y0), np.float32))
+
+    return [_moved(line, place) for line in result.lines]
+
+
+def _moved(line: TextLine, place: Callable[[Quad], Quad]) -> TextLine:
+    words = tuple(replace(word, quad=place(word.quad)) for word in line.words)
+    return replace(line, quad=place(line.quad), words=words)
