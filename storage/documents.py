@@ -232,15 +232,20 @@ def _add_source(session: Session, document: Document, source: SourceRef, moment:
 
 
 def _forget_replaced_failures(session: Session, document_id: int, uri: str) -> None:
-    """Drop failed documents that lay only where another content lies now: the file was replaced."""
-    here, elsewhere = aliased(Source), aliased(Source)
+    """Drop failed documents that were at `uri` if by now other contents lie wherever they were."""
+    here, place, newer = aliased(Source), aliased(Source), aliased(Source)
+    replaced = exists().where(
+        newer.uri == place.uri,
+        newer.document_id != place.document_id,
+        newer.last_seen_at >= place.last_seen_at,
+    )
     session.execute(
         delete(Document)
         .where(
             Document.id != document_id,
             Document.state == "failed",
             exists().where(here.document_id == Document.id, here.uri == uri),
-            ~exists().where(elsewhere.document_id == Document.id, elsewhere.uri != uri),
+            ~exists().where(place.document_id == Document.id, ~replaced),
         )
         .execution_options(synchronize_session=False)
     )

@@ -1,9 +1,10 @@
 """Markdown: paragraphs instead of lines, headings where the size leaves no doubt.
 
 A comment names every page. Lines of a block make a paragraph until one stops short of the block's
-right edge, leaves a gap or is followed by a list item; lines side by side are a row of their own; words hyphenated at the line's end become
-whole. A short block in much larger letters than the page's is a heading. Characters that Markdown
-would take for its own are escaped; bullets and numbers at the start stay, for they are lists.
+right edge, leaves a gap or is followed by a list item; lines side by side are a row of their own;
+words hyphenated at the line's end become whole. A short block in much larger letters than the
+page's is a heading. Characters that Markdown would take for its own are escaped; bullets and
+numbers at the start stay, for they are lists.
 """
 
 from __future__ import annotations
