@@ -28,11 +28,10 @@ from numpy.typing import NDArray
 
 from ingest.errors import IngestError, SourceMissing, UnreadableSource
 from ingest.media import sniff
-from ocr_core.errors import OcrError
 from ocr_core.geometry import rotate_points
 from ocr_core.page import PageResult, Quad, TextLine
 from storage.errors import ErrorInfo
-from workers.faults import EnvironmentFault
+from workers.faults import EnvironmentFault, environment_faults
 from workers.reading import ReadPage, read_file
 from workers.services import Services
 from workers.settings import Settings
@@ -91,22 +90,27 @@ def _read_here(paths: Sequence[str], settings: Settings) -> Iterator[FilePage]:
 def read_one(path: str, services: Services) -> Iterator[FilePage]:
     """Every selected page of one file; what goes wrong is a page with an error."""
     try:
-        sizes = _input_sizes(Path(path), services)
-        for page in read_file(Path(path), services):
-            if isinstance(page, ReadPage):
-                yield in_input(path, page, sizes.get(page.page_no))
-            else:
-                yield FilePage(path=path, page_no=page[0], error=_info(page[1]))
+        with environment_faults():
+            yield from _pages_of(path, services)
     except IngestError as error:
         yield FilePage(path=path, error=_info(error))
-    except (OcrError, EnvironmentFault) as error:
-        yield FilePage(path=path, error=_info(error), fatal=True)
+    except EnvironmentFault as fault:
+        yield FilePage(path=path, error=_info(fault), fatal=True)
     except Exception as error:  # the border of a file: no fault in one may stop the others
         log.exception("file_failed", path=path)
         yield FilePage(path=path, error=ErrorInfo("internal_error", repr(error), _REPORT))
 
 
-def _info(error: IngestError | OcrError | EnvironmentFault) -> ErrorInfo:
+def _pages_of(path: str, services: Services) -> Iterator[FilePage]:
+    sizes = _input_sizes(Path(path), services)
+    for page in read_file(Path(path), services):
+        if isinstance(page, ReadPage):
+            yield in_input(path, page, sizes.get(page.page_no))
+        else:
+            yield FilePage(path=path, page_no=page[0], error=_info(page[1]))
+
+
+def _info(error: IngestError | EnvironmentFault) -> ErrorInfo:
     return ErrorInfo(error.code, str(error), error.advice)
 
 
