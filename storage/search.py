@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import Row, select, text, update
@@ -105,7 +105,7 @@ def search(
 def parse(query: str) -> list[Phrase]:
     """Read a query; text without letters and digits asks for nothing."""
     phrases = []
-    for match in list(_TERM.finditer(query))[:MOST_TERMS]:
+    for match in islice(_TERM.finditer(query), MOST_TERMS):
         quoted, starred, word = match.groups()
         phrase = _phrase(word or quoted or "", bool(starred) or (word or "").endswith("*"))
         if phrase is not None and phrase not in phrases:
