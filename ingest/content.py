@@ -14,7 +14,7 @@ Image = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""
 Mode = Literal["auto", "skip", "redo"]
 """What to do with a text layer: judge it, take it as it is, or ignore it."""
-Verdict = Literal["true", "partial", "none", "hidden", "garbage", "blank"]
+Verdict = Literal["true", "partial", "none", "hidden", "garbage", "blank", "taken"]
 """What the text layer of a page was found to be.
 
 - `true`: it says what the page shows; no image is given, the page is not read.
@@ -23,6 +23,10 @@ Verdict = Literal["true", "partial", "none", "hidden", "garbage", "blank"]
 - `hidden`: invisible text, as an earlier OCR leaves it over a scan; the page is read anew.
 - `garbage`: its characters are not the ones that are shown; the page is read.
 - `blank`: nothing is drawn on the page; neither image nor lines.
+- `taken`: the layer was taken as it is, not judged (mode `skip`); no image.
+
+With `hidden` and `garbage` too, `lines` are those that are true all the same, such as a stamp
+that a program put on a scan; what is read is joined to them.
 """
 
 

@@ -1,8 +1,10 @@
+# ruff: noqa: N818  an error is named after what happened
 """Why a document or a page is refused.
 
     IngestError
     ├── DocumentRefused       the file itself: no retry can cure it
-    │   ├── EmptyFile, UnsupportedType, DamagedFile, PasswordNeeded, NoPages
+    │   ├── EmptyFile, UnsupportedType, DamagedFile, NoPages
+    │   ├── PasswordNeeded, EncryptionUnsupported
     │   └── TooLarge, TooManyPages, TooManyPixels
     ├── PageRefused           one page of a good file
     │   └── PageMissing, PageDamaged
@@ -46,12 +48,12 @@ class IngestError(Exception):
         return self.message
 
     def to_dict(self) -> dict[str, str]:
-        """A form that crosses the sandbox's pipe: code and detail, all else is in the class."""
+        """Give the form that crosses the sandbox's pipe: all but code and detail is in the class."""
         return {"code": self.code, "detail": self.detail}
 
     @staticmethod
     def from_dict(value: Mapping[str, object]) -> IngestError:
-        """The error again; an unknown code, which only a broken child sends, is SandboxCrashed."""
+        """Make the error again; a code that only a broken child can send gives SandboxCrashed."""
         code, detail = str(value.get("code", "")), str(value.get("detail", ""))[:1000]
         known = {kind.code: kind for kind in _kinds(IngestError)}
         if code not in known:
@@ -100,6 +102,13 @@ class PasswordNeeded(DocumentRefused):
 
     code = "password_needed"
     advice = "Give the password with --password, or send an unprotected copy."
+
+
+class EncryptionUnsupported(DocumentRefused):
+    """The PDF is encrypted for certain people by certificates."""
+
+    code = "encryption_unsupported"
+    advice = "Open it with its certificate, save an unprotected copy and send that."
 
 
 class NoPages(DocumentRefused):

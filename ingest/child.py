@@ -1,0 +1,87 @@
+"""The life of a sandbox child: open one document, answer requests about it, end."""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import select
+import socket
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from ingest import confine, pdf, plausible, raster, render, wire
+from ingest.errors import DamagedFile, IngestError, OutOfMemory, PageDamaged
+from ingest.media import Limits
+from ingest.split import Document, open_document
+from ingest.zygote import Birth
+
+IDLE_SECONDS = 30.0
+"""A child that is asked nothing for so long gives its memory back."""
+_MAX_REQUEST = 4096
+
+
+def preload() -> None:
+    """Import the parsers and bring them into single-threaded order, before any child is born."""
+    cv2.setNumThreads(0)
+    pdf.preload()
+    raster.preload()
+    plausible.preload()
+
+
+def serve(birth: Birth, talk: socket.socket, memory: int) -> None:
+    """Answer requests until nobody asks any more, or memory has run out."""
+    gc.disable()  # a short life with many small values: collecting would take a third of it
+    document: Document | None = None
+    while (request := _next(talk)) is not None:
+        confine.allow_cpu_until(_cpu_used() + _cpu_allowed(birth, request))
+        refusal: IngestError | None = None
+        try:
+            document = document or open_document(Path(birth.path), birth.passwords, birth.limits)
+            announcement = _answer(document, request, memory, birth.limits)
+        except Exception as error:  # the border: whatever a parser raises becomes an answer
+            refusal = _explain(error, page="page_no" in request and document is not None)
+            announcement = wire.put_answer(memory, refusal.to_dict(), None, failed=True)
+        talk.send(announcement)
+        if isinstance(refusal, OutOfMemory):  # nobody knows what it left behind
+            return
+
+
+def _next(talk: socket.socket) -> dict[str, Any] | None:
+    poll = select.poll()
+    poll.register(talk, select.POLLIN)
+    if not poll.poll(IDLE_SECONDS * 1000):
+        return None
+    text = talk.recv(_MAX_REQUEST)
+    request: dict[str, Any] | None = json.loads(text) if text else None
+    return request
+
+
+def _answer(document: Document, request: dict[str, Any], memory: int, limits: Limits) -> bytes:
+    if "page_no" not in request:
+        return wire.put_answer(memory, wire.facts_fields(document.facts()), None)
+    page = render.page_of(document, **request, limits=limits)
+    return wire.put_answer(memory, wire.page_fields(page), page.image)
+
+
+def _cpu_used() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _cpu_allowed(birth: Birth, request: dict[str, Any]) -> float:
+    """Any request may be the one that opens the document."""
+    a_page = birth.limits.cpu_seconds_a_page if "page_no" in request else 0.0
+    return birth.limits.cpu_seconds + a_page
+
+
+def _explain(error: Exception, *, page: bool) -> IngestError:
+    """Name the refusal that an exception of a parser stands for."""
+    if isinstance(error, IngestError):
+        return error
+    detail = f"{type(error).__name__}: {error}"[:300]
+    if isinstance(error, MemoryError) or "malloc" in detail or "out of memory" in detail.lower():
+        return OutOfMemory()
+    return PageDamaged(detail) if page else DamagedFile(detail)

@@ -1,0 +1,105 @@
+"""Decoded pictures of any mode to (H, W, 3) uint8 sRGB. Runs inside the sandbox child only."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as Pil
+from PIL import ImageCms
+
+from ingest.content import Image
+
+_DEEP = ("I", "F")
+_WHITE_IS_ZERO = 0
+_PHOTOMETRIC = 262
+_SURE_DPI = (50.0, 2400.0)
+_LETTER_INCHES = 11.0
+
+
+def rgb_of(picture: Pil.Image) -> Image:
+    """The colours a person sees: alpha over white, CMYK through its profile, deep grey scaled."""
+    if picture.mode.startswith(_DEEP):
+        grey = _eight_bits(np.asarray(picture), white_is_zero=_white_is_zero(picture))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.has_transparency_data:
+        picture = _over_white(picture)
+    if picture.mode == "CMYK":
+        picture = _through_profile(picture)
+    return np.asarray(picture.convert("RGB"))
+
+
+def reduced(picture: Pil.Image, max_pixels: int) -> Pil.Image:
+    """A picture beyond the limit at a half, a third ... of its size; deep grey as it is."""
+    width, height = picture.size
+    factor = math.ceil(math.sqrt(width * height / max_pixels))
+    if factor < 2 or picture.mode.startswith(_DEEP):
+        return picture
+    if picture.mode == "1":
+        picture = picture.convert("L")
+    elif picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return picture.reduce(factor)
+
+
+def dpi_of(picture: Pil.Image) -> tuple[float, float]:
+    """Declared resolution of the axes, if it is plausible; else a guess from the size.
+
+    The guess takes the longer side for that of a letter page. An orientation that lays the
+    picture on its side has exchanged the axes already, which only matters for fax pages.
+    """
+    declared = picture.info.get("dpi", ())
+    lowest, highest = _SURE_DPI
+    try:
+        x, y = (float(value) for value in declared)
+    except (TypeError, ValueError, ZeroDivisionError):
+        x = y = 0.0
+    if lowest <= x <= highest and lowest <= y <= highest:
+        return x, y
+    guess = max(lowest, max(picture.size) / _LETTER_INCHES)
+    return guess, guess
+
+
+def _white_is_zero(picture: Pil.Image) -> bool:
+    return getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
+def _eight_bits(samples: npt.NDArray[np.generic], *, white_is_zero: bool) -> npt.NDArray[np.uint8]:
+    """Grey samples of any depth to (H, W) uint8: by the full range of the depth they seem to have.
+
+    Whole numbers are taken for 8, 12 or 16 bits by their largest value; anything else, such as
+    heights or temperatures, is stretched from its smallest to its largest value.
+    """
+    values = np.nan_to_num(samples.astype(np.float32), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    whole = not np.issubdtype(samples.dtype, np.floating)
+    full = next((full for full in (255, 4095, 65535) if high <= full), None)
+    if low >= 0 and full and (whole or high > 1):
+        low, high = 0.0, float(full)
+    elif 0 <= low and high <= 1:
+        low, high = 0.0, 1.0
+    grey = (values - low) * (255.0 / max(high - low, 1e-12))
+    levels: npt.NDArray[np.uint8] = np.rint(255 - grey if white_is_zero else grey).astype(np.uint8)
+    return levels
+
+
+def _over_white(picture: Pil.Image) -> Pil.Image:
+    see_through = picture.convert("RGBA")
+    paper = Pil.new("RGBA", picture.size, "white")
+    return Pil.alpha_composite(paper, see_through)
+
+
+def _through_profile(picture: Pil.Image) -> Pil.Image:
+    """CMYK to sRGB by the embedded ICC profile; without a usable one, by plain subtraction."""
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return picture.convert("RGB")
+    try:
+        inks = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        screen = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(picture, inks, screen, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return picture.convert("RGB")
+    return converted or picture.convert("RGB")

@@ -1,0 +1,182 @@
+"""One page to an image, or to the text layer in its place. Runs inside the sandbox child only.
+
+A PDF page is drawn as ingest.scale says. An image file keeps its own pixels, but for fax pages,
+whose pixels are not square, and for pictures beyond the limit, which are made smaller.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image as Pil
+
+from ingest import ink, pdf, pixels
+from ingest.content import Image, Mode, PageContent
+from ingest.layer import Layer
+from ingest.layer_lines import text_lines
+from ingest.media import Limits
+from ingest.pdf_text import layer_of
+from ingest.raster import RasterFile
+from ingest.scale import (
+    LONGEST_SIDE,
+    POINTS_AN_INCH,
+    Scale,
+    native_dpi,
+    picture_scale,
+    vector_scale,
+)
+from ingest.split import Document
+from ingest.text_layer import Judgement, judge
+from ocr_core.page import Box
+
+_LEGIBLE_PIXELS = 3.0
+"""Font size below which nothing can be read."""
+_FAX_RATIO = (1.4, 2.6)
+"""Of the resolutions of the two axes of fax pages: 204 x 98 dpi and its relatives."""
+
+
+def page_of(
+    document: Document, page_no: int, *, mode: Mode, dpi: float | None, limits: Limits
+) -> PageContent:
+    """The content of a page, from 1; raises PageRefused and whatever the parsers raise."""
+    if isinstance(document, RasterFile):
+        return _raster_page(document.frame(page_no), page_no, dpi, limits)
+    page = document.page(page_no)
+    return _PdfPage(page, page_no, layer_of(page), limits, dpi).content(mode)
+
+
+@dataclass(frozen=True)
+class _PdfPage:
+    """A PDF page on its way to its content."""
+
+    page: Any
+    page_no: int
+    layer: Layer
+    limits: Limits
+    dpi: float | None
+
+    @property
+    def box(self) -> Box:
+        """Of the upright page, in points."""
+        return (0.0, 0.0, self.page.rect.width, self.page.rect.height)
+
+    @cached_property
+    def text_scale(self) -> Scale:
+        """How large the page is taken to be when it is not drawn."""
+        return vector_scale(self.box, self.limits.max_pixels, self.dpi)
+
+    @cached_property
+    def read_scale(self) -> Scale:
+        """How large the page is drawn to be read."""
+        if self.dpi is not None:
+            return self.text_scale
+        return picture_scale(self.box, self.layer.pictures, self.limits.max_pixels)
+
+    @cached_property
+    def image(self) -> Image:
+        """The page, drawn to be read."""
+        return pdf.draw(self.page, self.read_scale.x, self.read_scale.y)
+
+    def content(self, mode: Mode) -> PageContent:
+        """The page as the mode wants it."""
+        has_text = any(not line.text.isspace() for line in self.layer.lines)
+        if mode == "redo" or not has_text:
+            return self._to_read(Judgement("none"))
+        if mode == "skip":
+            return self._as_text(Judgement("taken", self.layer.lines))
+        judgement = self._judged()
+        if judgement.verdict in ("true", "blank"):
+            return self._as_text(judgement)
+        return self._to_read(judgement)
+
+    def _judged(self) -> Judgement:
+        grey, scale = self._looked_at()
+        legible = _LEGIBLE_PIXELS / self.text_scale.x
+        return judge(self.layer, self.box, grey, scale, legible)
+
+    def _looked_at(self) -> tuple[ink.Grey, float]:
+        """The page in grey at about ink.DPI, and its pixels a point.
+
+        A page of pictures will most likely be read: it is drawn for that, once.
+        """
+        longest = max(self.box[2], self.box[3])
+        scale = min(ink.DPI * max(1.0, self.text_scale.dpi / 200), self.text_scale.dpi)
+        wanted = min(scale / POINTS_AN_INCH, ink.LONGEST_SIDE / longest)
+        if native_dpi(self.box, self.layer.pictures) is None:
+            return pdf.draw(self.page, wanted, wanted, grey=True), wanted
+        grey = cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
+        size = (math.ceil(self.box[2] * wanted), math.ceil(self.box[3] * wanted))
+        return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.uint8), wanted
+
+    def _as_text(self, judgement: Judgement) -> PageContent:
+        scale = self.text_scale
+        width, height = self.box[2] * scale.x, self.box[3] * scale.y
+        return PageContent(
+            page_no=self.page_no,
+            width=max(1, round(width)),
+            height=max(1, round(height)),
+            dpi=scale.dpi,
+            verdict=judgement.verdict,
+            lines=tuple(text_lines(judgement.lines, scale.x, scale.y)),
+        )
+
+    def _to_read(self, judgement: Judgement) -> PageContent:
+        scale = self.read_scale
+        height, width = self.image.shape[:2]
+        if ink.is_uniform(self.image):
+            return _blank(self.page_no, width, height, scale.dpi)
+        areas = tuple(
+            (x0 * scale.x, y0 * scale.y, x1 * scale.x, y1 * scale.y)
+            for x0, y0, x1, y1 in judgement.areas
+        )
+        return PageContent(
+            page_no=self.page_no,
+            width=width,
+            height=height,
+            dpi=scale.dpi,
+            verdict=judgement.verdict,
+            image=self.image,
+            lines=tuple(text_lines(judgement.lines, scale.x, scale.y)),
+            areas=areas,
+        )
+
+
+def _raster_page(
+    picture: Pil.Image, page_no: int, dpi: float | None, limits: Limits
+) -> PageContent:
+    x_dpi, y_dpi = pixels.dpi_of(picture)
+    stored_width, stored_height = picture.size
+    width, height = _raster_size(picture, dpi, limits.max_pixels)
+    image = pixels.rgb_of(pixels.reduced(picture, limits.max_pixels))
+    if image.shape[:2] != (height, width):
+        shrinks = width * height < image.shape[0] * image.shape[1]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        image = cv2.resize(image, (width, height), interpolation=how).astype(np.uint8, copy=False)
+    final_dpi = x_dpi * width / stored_width
+    if ink.is_uniform(image):
+        return _blank(page_no, width, height, final_dpi)
+    return PageContent(page_no, width, height, final_dpi, "none", image)
+
+
+def _raster_size(picture: Pil.Image, dpi: float | None, max_pixels: int) -> tuple[int, int]:
+    """Width and height to give a picture: its own, unless there is a reason."""
+    width, height = (float(side) for side in picture.size)
+    x_dpi, y_dpi = pixels.dpi_of(picture)
+    lowest, highest = _FAX_RATIO
+    if picture.format == "TIFF" and lowest < max(x_dpi / y_dpi, y_dpi / x_dpi) < highest:
+        finest = max(x_dpi, y_dpi)
+        width, height = width * finest / x_dpi, height * finest / y_dpi
+        x_dpi = y_dpi = finest
+    wanted = dpi / x_dpi if dpi else 1.0
+    room = min(math.sqrt(max_pixels / (width * height)), LONGEST_SIDE / max(width, height))
+    factor = min(wanted, room)
+    return max(1, int(width * factor)), max(1, int(height * factor))
+
+
+def _blank(page_no: int, width: int, height: int, dpi: float) -> PageContent:
+    return PageContent(page_no, width, height, dpi, "blank")
