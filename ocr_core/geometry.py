@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 ImageArray = NDArray[np.uint8]
 
 TALL = 1.5
-"""Height over width from which a region is a column of text, or a line on its side (PP-OCR §1.6)."""
+"""Height over width from which a region is a column, or a line on its side (PP-OCR §1.6)."""
 
 
 def order_corners(points: FloatArray) -> FloatArray:
@@ -40,12 +40,6 @@ def quad_size(quads: FloatArray) -> tuple[FloatArray, FloatArray]:
     return widths.astype(np.float32), heights.astype(np.float32)
 
 
-def text_angles(quads: FloatArray) -> FloatArray:
-    """(N, 4, 2) → direction of the text, radians, 0 = left to right, positive = falling."""
-    along = quads[:, 1] - quads[:, 0] + quads[:, 2] - quads[:, 3]
-    return np.arctan2(along[:, 1], along[:, 0]).astype(np.float32)
-
-
 def grow_rectangle(
     center: tuple[float, float], size: tuple[float, float], angle: float, by: float
 ) -> FloatArray:
@@ -61,6 +55,12 @@ def unclip_distance(width: float, height: float, ratio: float) -> float:
     """
     perimeter = 2 * (width + height)
     return width * height * ratio / perimeter if perimeter else 0.0
+
+
+def taller(quad: FloatArray, margin: float) -> FloatArray:
+    """The quad (4, 2) with a margin above and below, in parts of its height."""
+    up = (quad[:2] - quad[:1:-1]) * np.float32(margin)
+    return np.concatenate([quad[:2] + up, quad[2:] - up[::-1]])
 
 
 def as_quad(points: FloatArray) -> Quad:
@@ -103,13 +103,14 @@ def crop(image: ImageArray, quad: FloatArray, size: tuple[int, int]) -> ImageArr
     shrink = int(quad_size(quad[None])[1][0] // (height * 1.5))
     if shrink >= 2:
         small = (max(1, image.shape[1] // shrink), max(1, image.shape[0] // shrink))
-        quad = quad * np.float32([small[0] / image.shape[1], small[1] / image.shape[0]])
+        ratio = (small[0] / image.shape[1], small[1] / image.shape[0])
+        quad = quad * np.array(ratio, np.float32)
         image = cast(ImageArray, cv2.resize(image, small, interpolation=cv2.INTER_AREA))
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     # The corner (0, 0) is the edge of the first pixel, whose centre lies at (0.5, 0.5).
     matrix = cv2.getPerspectiveTransform(quad.astype(np.float32) - 0.5, target - 0.5)
     line = cv2.warpPerspective(
-        image, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return cast(ImageArray, line)
 

@@ -86,7 +86,7 @@ def _straight_boxes(lines: Sequence[TextLine]) -> list[Box]:
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     straight = quads @ turn
     low, high = straight.min(axis=1), straight.max(axis=1)
-    return [(x0, y0, x1, y1) for (x0, y0), (x1, y1) in zip(low.tolist(), high.tolist(), strict=True)]
+    return [(*a, *b) for a, b in zip(low.tolist(), high.tolist(), strict=True)]
 
 
 def _is_vertical(lines: Sequence[TextLine]) -> bool:

@@ -95,9 +95,7 @@ class Detector:
         fits = math.sqrt(self._profile.first_pixels / (shape[0] * shape[1]))
         return min(fits, self._profile.largest_zoom)
 
-    def _second_scale(
-        self, shape: tuple[int, ...], scale: float, regions: Regions
-    ) -> float | None:
+    def _second_scale(self, shape: tuple[int, ...], scale: float, regions: Regions) -> float | None:
         """The scale of a second look, or None where the first was good enough."""
         profile = self._profile
         limit = math.sqrt(profile.most_pixels / (shape[0] * shape[1]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -43,7 +43,9 @@ def find_regions(probability: FloatArray, profile: BoxProfile) -> Regions:
     """(H, W) text probability → regions, in no special order."""
     bitmap = (probability > profile.threshold).astype(np.uint8)
     contours, nesting = cv2.findContours(bitmap, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    outer = [c for c, links in zip(contours, nesting[0], strict=True) if links[3] < 0] if contours else []
+    # a hole in a region has that region as its parent: only outer borders are lines
+    links = nesting[0] if contours else ()
+    outer = [c for c, link in zip(contours, links, strict=True) if link[3] < 0]
     found = [
         region
         for contour in outer[: profile.max_candidates]
@@ -53,13 +55,11 @@ def find_regions(probability: FloatArray, profile: BoxProfile) -> Regions:
         empty = np.zeros((0,), np.float32)
         return Regions(np.zeros((0, 4, 2), np.float32), empty, empty)
     quads, scores, heights = zip(*found, strict=True)
-    return Regions(
-        np.stack(quads), np.asarray(scores, np.float32), np.asarray(heights, np.float32)
-    )
+    return Regions(np.stack(quads), np.asarray(scores, np.float32), np.asarray(heights, np.float32))
 
 
 def _region(
-    probability: FloatArray, contour: NDArray[np.int32], profile: BoxProfile
+    probability: FloatArray, contour: NDArray[Any], profile: BoxProfile
 ) -> tuple[FloatArray, float, float] | None:
     center, (width, height), angle = cv2.minAreaRect(contour)
     if min(width, height) < profile.min_side:
@@ -73,7 +73,7 @@ def _region(
     return quad + 0.5, score, min(width, height) + 2 * by
 
 
-def _mean_inside(probability: FloatArray, contour: NDArray[np.int32]) -> float:
+def _mean_inside(probability: FloatArray, contour: NDArray[Any]) -> float:
     """Mean probability of the pixels a contour encloses."""
     x, y, width, height = cv2.boundingRect(contour)
     mask = np.zeros((height, width), np.uint8)

@@ -38,7 +38,7 @@ class Symbol:
 
 
 def collapse(ids: Sequence[int]) -> list[int]:
-    """Greedy CTC path → class ids: repeats merge, blanks vanish (Graves et al. 2006, section 3.1)."""
+    """Greedy CTC path → class ids: repeats merge, blanks vanish (Graves et al. 2006, 3.1)."""
     kept = [i for n, i in enumerate(ids) if n == 0 or i != ids[n - 1]]
     return [i for i in kept if i != BLANK]
 
@@ -76,7 +76,7 @@ def confidence(read: Sequence[Symbol]) -> float:
 
 
 def is_unspaced(character: str) -> bool:
-    """Whether a character's script is written without spaces: Han, kana, Thai, Lao, Khmer, Burmese."""
+    """Whether its script has no spaces: Han, kana, Thai, Lao, Khmer, Burmese."""
     code = ord(character)
     return any(low <= code <= high for low, high in _UNSPACED)
 

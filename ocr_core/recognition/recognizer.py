@@ -96,7 +96,7 @@ def padded_width(width: int) -> int:
 
 
 def line_input(crop: ImageArray) -> FloatArray:
-    """(48, W, 3) RGB → (1, 3, 48, padded W), channels blue, green, red, in [-1, 1], padded with 0."""
+    """(48, W, 3) RGB → (1, 3, 48, padded W): blue, green, red, in [-1, 1], padded with 0."""
     width = crop.shape[1]
     batch = np.zeros((1, 3, HEIGHT, padded_width(width)), np.float32)
     line = batch[0, :, :, :width]

@@ -58,10 +58,10 @@ def restore_spaces(symbols: Sequence[Symbol], ink: NDArray[np.bool_]) -> list[Sy
     if len(symbols) < 2:
         return list(symbols)
     usual = _usual_distance(symbols)
+    whole = _inside_numbers(symbols)
     out = [symbols[0]]
-    for before, after in itertools.pairwise(symbols):
-        numeric = len(out) > 1 and _joins_digits(out[-2].text, before.text, after.text)
-        if not numeric and _is_lost_space(before, after, usual, ink):
+    for n, (before, after) in enumerate(itertools.pairwise(symbols)):
+        if not (whole[n] or whole[n + 1]) and _is_lost_space(before, after, usual, ink):
             first, last = before.last + 1, max(before.last + 1, after.first - 1)
             out.append(Symbol(" ", max(after.space_before, 0.5), first, last))
         out.append(after)
@@ -77,9 +77,13 @@ def _usual_distance(symbols: Sequence[Symbol]) -> float:
     return float(np.median(distances)) if distances else 3.0
 
 
-def _joins_digits(first: str, mark: str, second: str) -> bool:
-    """Whether the mark stands inside a number, a time or a date: 1.50, 12:30, 1/2."""
-    return mark in ".,:/-" and first.isdigit() and second.isdigit()
+def _inside_numbers(symbols: Sequence[Symbol]) -> list[bool]:
+    """For each character, whether it is a mark inside a number, a time or a date: 1.50, 12:30."""
+    inside = [False] * len(symbols)
+    for n in range(1, len(symbols) - 1):
+        first, mark, second = (s.text for s in symbols[n - 1 : n + 2])
+        inside[n] = mark in ".,:/-" and first.isdigit() and second.isdigit()
+    return inside
 
 
 def _is_lost_space(a: Symbol, b: Symbol, usual: float, ink: NDArray[np.bool_]) -> bool:
