@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -19,6 +21,7 @@ from workers.reading import ReadPage
 from workers.trial_page import LINES, draw_pdf
 
 Pagemill = Callable[..., "subprocess.CompletedProcess[str]"]
+SCRIPT = Path(sys.executable).with_name("pagemill")
 TEXT = "Received 4711 crates"
 
 
@@ -68,8 +71,7 @@ def pagemill(place: Path) -> Pagemill:
     """The real script in a folder of its own."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        script = Path(sys.executable).with_name("pagemill")
-        return subprocess.run([script, *arguments], cwd=place, capture_output=True, text=True)
+        return subprocess.run([SCRIPT, *arguments], cwd=place, capture_output=True, text=True)
 
     return run
 
@@ -231,3 +233,39 @@ def test_pages_are_chosen_and_divided_by_form_feeds(pagemill: Pagemill, place: P
         ImageDraw.Draw(each).text((40, 30), text, fill="black", font=font)
     sheets[0].save(place / "three.tif", save_all=True, append_images=sheets[1:])
     assert pagemill("ocr", "three.tif", "--pages", "1,3").stdout == "sheet 1\n\fsheet 3\n"
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_reading_processes_end_with_the_command_however_it_ends(
+    sheet: Path, place: Path, ending: signal.Signals
+) -> None:
+    command = [SCRIPT, "ocr", *["sheet.png"] * 200, "--jsonl", "-j", "2"]
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["regions"]
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 2
+        process.send_signal(ending)
+        assert process.wait(60) == (130 if ending == signal.SIGINT else -ending)
+    assert psutil.wait_procs(children, timeout=60)[1] == []
+
+
+def test_a_reading_process_that_is_killed_costs_the_file_in_its_hand(
+    sheet: Path, place: Path
+) -> None:
+    count = 24
+    command = [SCRIPT, "ocr", *["sheet.png"] * count, "--jsonl", "-j", "2"]
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        reading = [
+            child
+            for child in psutil.Process(process.pid).children()
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
+        reading[0].kill()
+        rest = process.stdout.read()
+        assert process.wait(120) == 2
+    pages = _pages(first + rest)
+    assert len(pages) == count
+    assert [page["error"]["code"] for page in pages if "error" in page] == ["reader_died"]

@@ -72,6 +72,14 @@ def test_an_unknown_setting_is_named(
     assert "PAGEMILL_JOBBS" in capsys.readouterr().err
 
 
+def test_the_folder_of_models_is_a_variable_and_no_unknown_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PAGEMILL_MODELS", "models")
+    assert main(["status"]) == 3  # there is no database, which is all that is wrong
+    assert "PAGEMILL_MODELS" not in capsys.readouterr().err
+
+
 def test_a_model_that_is_not_there_is_a_missing_dependency(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
