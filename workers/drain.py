@@ -33,6 +33,8 @@ from workers.spooling import local_copy
 
 log = structlog.get_logger()
 MIB = 2**20
+LATE_SECONDS = 60.0
+"""What reading the pages in hand may take when the time is over; the rest is given back."""
 _PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between tries to store a page that is read: half a lease, then it is given back."""
 
@@ -40,7 +42,7 @@ _PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 def read_pages(services: Services, lane: str = "normal") -> int:
     """Read waiting pages of this lane and the more urgent ones; how many were dealt with.
 
-    Ends when none waits, when `drain_seconds` are over, when `services.stop` is set or when the
+    Ends when none waits, some time after `drain_seconds` are over, when `services.stop` is set or when the
     process has grown beyond its memory. Safe to run twice, and in many processes at a time.
     Raises EnvironmentFault; pages in hand are then given back uncounted.
     """
@@ -89,37 +91,47 @@ class Drain:
             self._release(lease)
 
     def _next(self) -> Lease | None:
-        if self._over():
+        """The next page in hand; what is in hand when the time is over is still read."""
+        late = time.monotonic() - self._ends_at
+        if self._services.stop.is_set() or late > LATE_SECONDS or self._grown():
             return None
-        if len(self._waiting) <= 1:  # one stays in hand, so that it can be drawn ahead
+        if late < 0 and len(self._waiting) <= 1:  # one stays in hand, so that it is drawn ahead
             self._claim()
         return self._waiting.popleft() if self._waiting else None
 
-    def _over(self) -> bool:
-        if self._services.stop.is_set() or time.monotonic() > self._ends_at:
-            return True
+    def _grown(self) -> bool:
         resident = psutil.Process().memory_info().rss // MIB
-        if resident > self._settings.worker_memory_mb:
-            log.info("worker_grown", resident_mib=resident)
-            return True
-        return False
+        if resident <= self._settings.worker_memory_mb:
+            return False
+        log.info("worker_grown", resident_mib=resident)
+        return True
 
     def _claim(self) -> None:
         """Claim some more; nothing beside a suspect page, which is to be read alone."""
         if any(lease.suspect for lease in self._waiting):
             return
         check_disk(self._settings.cache_dir, self._settings.min_free_mb * MIB)
+        limit = self._fair_share()
+        if not limit:
+            return
         with environment_faults(), self._services.session.begin() as session:
             leases = ledger.claim(
                 session,
                 worker=self._services.worker,
                 queue=self._settings.queue,
                 lanes=self._lanes,
-                limit=self._settings.claim_pages,
+                limit=limit,
                 lease_seconds=self._settings.lease_seconds,
             )
         self._heart.hold(leases)
         self._waiting.extend(leases)
+
+    def _fair_share(self) -> int:
+        """How many pages to claim: few when few wait, so that the other workers get some too."""
+        with environment_faults(), self._services.reading() as session:
+            due = ledger.work_left(session, self._settings.queue).pending_due
+        most = self._settings.claim_pages
+        return min(most, -(-due // (2 * self._settings.jobs)))
 
     def _deal_with(self, lease: Lease) -> None:
         """Bring one page to its end; raises EnvironmentFault after giving it back."""

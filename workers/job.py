@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from storage import ledger
 from workers.dispatcher import Dispatcher, reap, settle
 from workers.faults import EnvironmentFault, environment_faults
 from workers.intake import TakenIn
@@ -118,6 +119,11 @@ class Job:
         self._intake.stop()
         self._intake.join(LAST_FILE_SECONDS)
         self._dispatcher.close()
+
+    def nothing_in_hand(self) -> bool:
+        """Whether no worker at all is reading a page, of this job or of another."""
+        with self._services.reading() as session:
+            return ledger.work_left(session).leased == 0
 
     def progress(self) -> Progress:
         """How far it is."""

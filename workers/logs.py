@@ -9,7 +9,14 @@ from typing import TextIO
 
 import structlog
 
-_QUIET_LIBRARIES = ("alembic", "amqp", "billiard", "kombu", "PIL", "celery.redirected")
+_QUIET_LIBRARIES = (
+    *("alembic", "amqp", "billiard", "kombu", "PIL"),
+    *("celery.app.trace", "celery.worker.strategy", "celery.worker.consumer"),
+)
+"""Below a warning they tell of every message that comes and goes."""
+
+_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Without local variables: they hold page images, texts and passwords."""
 
 
 def set_up_logs(level: str = "INFO", *, json: bool = False, stream: TextIO | None = None) -> None:
@@ -44,10 +51,11 @@ def set_up_logs(level: str = "INFO", *, json: bool = False, stream: TextIO | Non
 def _rendering(json: bool, stream: TextIO) -> Iterable[structlog.typing.Processor]:
     if json:
         return (
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(_TRACEBACK),
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         )
-    return (structlog.dev.ConsoleRenderer(colors=stream.isatty()),)
+    plain = structlog.dev.plain_traceback
+    return (structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain),)
 
 
 def _take_over(handler: logging.Handler, level: str) -> None:

@@ -1,4 +1,8 @@
-"""One page from what the sandbox gave to lines in reading order."""
+"""One page from what the sandbox gave to lines in reading order.
+
+What needs OpenCV is imported where it is used: the process that forks the workers imports this
+file and must stay cold.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,6 @@ import numpy as np
 
 from ingest.content import PageContent, Verdict
 from ingest.errors import IngestError
-from ingest.text_layer import join
-from ocr_core.geometry import as_quad, rotate_points
 from ocr_core.order import reading_order
 from ocr_core.page import Box, PageResult, Quad, TextLine, TextSource
 from workers.services import Services
@@ -52,6 +54,8 @@ def read_content(content: PageContent, open_reader: Callable[[], Reader]) -> Pag
         return _of_lines(content, content.lines)
     if not content.lines and not content.areas:
         return open_reader().read(content.image)
+    from ingest.text_layer import join
+
     read = [line for area in _areas(content) for line in _read_area(content, area, open_reader())]
     return _of_lines(content, join(content.lines, read, content.areas))
 
@@ -106,6 +110,8 @@ def _areas(content: PageContent) -> tuple[Box, ...]:
 
 def _read_area(content: PageContent, area: Box, reader: Reader) -> list[TextLine]:
     """Read a part of the image; its lines placed on the page, even if the part was upside down."""
+    from ocr_core.geometry import as_quad, rotate_points
+
     assert content.image is not None
     x0, y0 = (max(0, int(edge) - MARGIN) for edge in area[:2])
     x1, y1 = (int(np.ceil(edge)) + MARGIN for edge in area[2:])

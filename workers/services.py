@@ -63,10 +63,7 @@ class Services:
 
     @cached_property
     def renderer(self) -> ThreadPoolExecutor:
-        """The one thread that talks to the sandbox, so that a page is drawn while one is read.
-
-        It lives as long as the process: on Linux the sandbox ends with the thread that started it.
-        """
+        """The one thread that talks to the sandbox, so that a page is drawn while one is read."""
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix="render")
 
     @cached_property

@@ -113,6 +113,8 @@ class Supervisor:
                     self._stop.wait(TICK_SECONDS)
             finally:
                 job.end()
+            if job.finished and job.nothing_in_hand():
+                self._worker.kill()  # idle: nobody needs to wait for Celery to say goodbye
             last = job.progress()
             on_progress(last)
             return Outcome(

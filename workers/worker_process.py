@@ -24,8 +24,8 @@ GRACE_SECONDS = 15.0
 """What a worker that is told to stop may take: the rest of a page."""
 SHORT_LIFE_SECONDS = 20.0
 LONGEST_PAUSE_SECONDS = 30.0
-SHORT_LIVES_LIMIT = 5
-"""Short lives in a row after which it is not tried again."""
+FAILED_STARTS_LIMIT = 3
+"""Ends by its own fault, within a short life, in a row, after which it is not tried again."""
 Event = Mapping[str, Any]
 log = structlog.get_logger()
 
@@ -42,6 +42,7 @@ class WorkerProcess:
         self._started_at = 0.0
         self._start_again_at = 0.0
         self._short_lives = 0
+        self._failed_starts = 0
 
     def start(self) -> None:
         """Start the worker; it begins to take work a second later."""
@@ -106,12 +107,14 @@ class WorkerProcess:
 
     def _note_end(self, process: subprocess.Popen[bytes], now: float) -> None:
         lived = now - self._started_at
-        self._short_lives = self._short_lives + 1 if lived < SHORT_LIFE_SECONDS else 1
-        if self._short_lives >= SHORT_LIVES_LIMIT:
+        short = lived < SHORT_LIFE_SECONDS
+        self._short_lives = self._short_lives + 1 if short else 1
+        # Below 0 a signal ended it: killed from outside, which says nothing about the next time.
+        self._failed_starts = self._failed_starts + 1 if short and process.returncode >= 0 else 0
+        if self._failed_starts >= FAILED_STARTS_LIMIT:
             raise EnvironmentFault(
                 "worker_fails",
-                f"The worker ended {self._short_lives} times, each within seconds of its start: "
-                + " / ".join(self._last_words),
+                "The worker process cannot start: " + " / ".join(self._last_words),
                 lasting=True,
             )
         pause = 0.0 if self._short_lives == 1 else 2.0 ** (self._short_lives - 2)
