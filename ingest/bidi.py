@@ -8,15 +8,19 @@ the order is made anew (Unicode Standard Annex 9 backwards, with one level of em
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ingest.layer import Glyph
+from ingest.layer import Glyph, LayerLine
+from ocr_core.page import Box
 
 _STRONG_RIGHT = {"R", "AL"}
 _NUMERIC = {"EN", "AN", "ES", "ET", "CS"}
 _MIRROR = str.maketrans("()[]{}«»", ")(][}{»«")
+_GAP = 0.12
+"""Least width of a space, in em."""
+_NEAR = 0.6
 _OPENING, _CLOSING = frozenset("([{«"), frozenset(")]}»")
 
 
@@ -26,9 +30,32 @@ class _Word:
     side: int
     """Where it starts: 1 on the right (Arabic), -1 on the left (Latin), 0 numbers and marks."""
 
-    @property
-    def left(self) -> float:
-        return min(x for glyph in self.glyphs for x, _ in glyph.quad)
+
+def runs_from_right(glyphs: Sequence[Glyph]) -> bool:
+    """Whether there is any Arabic or Hebrew among some characters."""
+    return any(_kind(glyph) in _STRONG_RIGHT for glyph in glyphs)
+
+
+def joined(lines: Iterable[LayerLine]) -> Iterator[LayerLine]:
+    """Lines in which no Arabic or Hebrew line is torn, as MuPDF does where the direction turns."""
+    last: LayerLine | None = None
+    for line in lines:
+        if last and _continues(last, line):
+            last = last.with_glyphs(last.glyphs + line.glyphs)
+            continue
+        if last:
+            yield last
+        last = line
+    if last:
+        yield last
+
+
+def _continues(line: LayerLine, other: LayerLine) -> bool:
+    one, two = line.box, other.box
+    level = min(one[3], two[3]) - max(one[1], two[1]) > 0.5 * min(one[3] - one[1], two[3] - two[1])
+    near = max(one[0], two[0]) - min(one[2], two[2]) < _NEAR * line.glyphs[0].size
+    flat = line.direction == other.direction == (1.0, 0.0) and line.block_no == other.block_no
+    return flat and level and near and runs_from_right(line.glyphs + other.glyphs)
 
 
 def in_logical_order(glyphs: Sequence[Glyph]) -> tuple[Glyph, ...]:
@@ -36,15 +63,15 @@ def in_logical_order(glyphs: Sequence[Glyph]) -> tuple[Glyph, ...]:
 
     A line without Arabic or Hebrew stays as it is.
     """
-    if not any(_kind(glyph) in _STRONG_RIGHT for glyph in glyphs):
+    if not runs_from_right(glyphs):
         return tuple(glyphs)
-    words = sorted(_words(glyphs), key=lambda word: word.left)
+    words = [_word(parts) for parts in _touching(list(_parts(glyphs)))]
     base = 1 if sum(len(word.glyphs) * word.side for word in words) >= 0 else -1
-    spaces = [glyph for glyph in glyphs if glyph.text.isspace()]
+    space = next((glyph for glyph in glyphs if glyph.text.isspace()), None)
     line: list[Glyph] = []
     for word in _in_reading_order(words, base):
-        if line and spaces:
-            line.append(spaces[0])
+        if line:
+            line.append(replace(space or word.glyphs[0], text=" "))
         line += word.glyphs
     return _facing_inward(line)
 
@@ -53,16 +80,45 @@ def _kind(glyph: Glyph) -> str:
     return unicodedata.bidirectional(glyph.text[0])
 
 
-def _words(glyphs: Sequence[Glyph]) -> Iterator[_Word]:
-    for blank, group in groupby(glyphs, key=lambda glyph: glyph.text.isspace()):
-        if blank:
-            continue
-        word = tuple(group)
-        kinds = {_kind(glyph) for glyph in word}
-        if kinds & _STRONG_RIGHT:
-            yield _Word(_with_numbers_forward(word), 1)
-        else:
-            yield _Word(_by_place(word), -1 if "L" in kinds else 0)
+def _parts(glyphs: Sequence[Glyph]) -> Iterator[list[Glyph]]:
+    """Characters that follow each other, in the file's order and on the page."""
+    part: list[Glyph] = []
+    for glyph in glyphs:
+        if part and (glyph.text.isspace() or not _touch(part[-1].box, glyph.box, glyph.size)):
+            yield part
+            part = []
+        if not glyph.text.isspace():
+            part.append(glyph)
+    if part:
+        yield part
+
+
+def _touch(box: Box, other: Box, size: float) -> bool:
+    return max(box[0], other[0]) - min(box[2], other[2]) < _GAP * size
+
+
+def _touching(parts: list[list[Glyph]]) -> Iterator[list[list[Glyph]]]:
+    """Parts, from left to right, that make up one word."""
+    parts.sort(key=lambda part: min(glyph.box[0] for glyph in part))
+    word: list[list[Glyph]] = []
+    for part in parts:
+        right = max((glyph.box[2] for each in word for glyph in each), default=0.0)
+        if word and min(glyph.box[0] for glyph in part) - right > _GAP * part[0].size:
+            yield word
+            word = []
+        word.append(part)
+    if word:
+        yield word
+
+
+def _word(parts: Sequence[Sequence[Glyph]]) -> _Word:
+    """A word of its parts, which are given from left to right."""
+    kinds = {_kind(glyph) for part in parts for glyph in part}
+    if kinds & _STRONG_RIGHT:
+        backward = (glyph for part in reversed(parts) for glyph in part)
+        return _Word(_with_numbers_forward(list(backward)), 1)
+    forward = [glyph for part in parts for glyph in part]
+    return _Word(_by_place(forward), -1 if "L" in kinds else 0)
 
 
 def _in_reading_order(words: Sequence[_Word], base: int) -> Iterator[_Word]:

@@ -1,4 +1,3 @@
-# ruff: noqa: N818  an error is named after what happened
 """Why a document or a page is refused.
 
     IngestError
@@ -48,7 +47,7 @@ class IngestError(Exception):
         return self.message
 
     def to_dict(self) -> dict[str, str]:
-        """Give the form that crosses the sandbox's pipe: all but code and detail is in the class."""
+        """Give the form that crosses the sandbox's pipe: all but these two is in the class."""
         return {"code": self.code, "detail": self.detail}
 
     @staticmethod
@@ -218,7 +217,7 @@ class SourceChanged(SourceFault):
 
 
 class SpoolFull(SourceFault):
-    """There is no room left for a local copy of the file."""
+    """There is no room for a local copy of the file."""
 
     code = "spool_full"
     advice = "Free space on the disk that holds the cache, or move the cache."

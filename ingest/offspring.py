@@ -34,11 +34,11 @@ _ENVIRONMENT = {
 }
 
 
-class ChildGone(Exception):  # noqa: N818  it is no fault
+class ChildGone(Exception):
     """The child ended of its own will, having been asked nothing for a while."""
 
 
-class ZygoteGone(Exception):  # noqa: N818  the same
+class ZygoteGone(Exception):
     """The zygote ended, whatever ended it."""
 
 

@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-
+from ingest.bidi import joined
 from ingest.layer import Glyph, Layer, LayerLine, Picture, around
 from ingest.pdf import pymupdf
 from ingest.symbols import symbol
@@ -29,6 +30,9 @@ _UNKNOWN = mupdf.FZ_STEXT_UNICODE_IS_CID | mupdf.FZ_STEXT_UNICODE_IS_GID
 _FAINT = 0x0C
 """Alpha of 255 below which nobody sees a character."""
 _VERTICAL_ORIGIN = 0.88
+_ASCENT, _DESCENT = 0.88, 0.22
+"""Of a usual font, in em, for fonts that declare nonsense."""
+_HEIGHTS = (0.8, 1.5)
 _REPLACEMENT = "\ufffd"
 # XML 1.0 has no characters below U+0020 but tab and line ends, no surrogates, no U+FFFE, U+FFFF.
 _NOT_XML = re.compile(r"&#x(?:[0-8bcef]|1[0-9a-f]|d[89a-f][0-9a-f]{2}|fff[ef]);", re.IGNORECASE)
@@ -61,7 +65,7 @@ def layer_of(page: Any) -> Layer:
         _picture(block, order)
         for block, order in zip(_image_blocks(structured), images, strict=True)
     )
-    return Layer(tuple(_join_columns(lines)), pictures)
+    return Layer(tuple(joined(_join_columns(lines))), pictures)
 
 
 def _structured(page: Any) -> Any:
@@ -113,7 +117,8 @@ def _lines(block: ElementTree.Element, order: int, places: _Places) -> Iterator[
 
 def _glyphs(line: ElementTree.Element, places: _Places) -> Iterator[Glyph]:
     for font in line.iter("font"):
-        name, size = font.get("name", ""), float(font.get("size", 0))
+        name = font.get("name", font.get("hexname", ""))
+        size = float(font.get("size", 0))
         for character in font.iter("char"):
             quad, box = next(places)
             flags = int(character.get("flags", 0))
@@ -125,16 +130,43 @@ def _glyphs(line: ElementTree.Element, places: _Places) -> Iterator[Glyph]:
 
 
 def _places(root: ElementTree.Element) -> Iterator[tuple[Quad, Box]]:
-    """Quad and box of every character, all at once: there are thousands on a page.
-
-    MuPDF's order of corners is upper left and right, lower left and right.
-    """
-    corners = " ".join(character.get("quad", "") for character in root.iter("char"))
-    quads = np.fromstring(corners, sep=" ").reshape(-1, 4, 2)
+    """Quad and box of every character, all at once: there are thousands on a page."""
+    characters = list(root.iter("char"))
+    sizes = [float(font.get("size", 0)) for font in root.iter("font") for _ in font]
+    quads = _with_usual_heights(
+        _numbers(character.get("quad", "") for character in characters).reshape(-1, 4, 2),
+        _numbers(f"{each.get('x')} {each.get('y')}" for each in characters).reshape(-1, 2),
+        np.array(sizes),
+    )
     boxes = np.concatenate((quads.min(axis=1), quads.max(axis=1)), axis=1)
     for (a, b, d, c), (x0, y0, x1, y1) in zip(quads.tolist(), boxes.tolist(), strict=True):
         (ax, ay), (bx, by), (cx, cy), (dx, dy) = a, b, c, d
         yield ((ax, ay), (bx, by), (cx, cy), (dx, dy)), (x0, y0, x1, y1)
+
+
+def _numbers(texts: Iterable[str]) -> npt.NDArray[np.float64]:
+    return np.fromstring(" ".join(texts), sep=" ")
+
+
+def _with_usual_heights(
+    quads: npt.NDArray[np.float64],
+    origins: npt.NDArray[np.float64],
+    sizes: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Quads (N, 4, 2) in which no font claims to be a third or three times as high as it is.
+
+    Corners come in MuPDF's order: upper left and right, lower left and right. Origins (N, 2) are
+    on the baseline, at the left.
+    """
+    up = quads[:, 0] - quads[:, 2]
+    heights = np.hypot(up[:, 0], up[:, 1])
+    low, high = _HEIGHTS
+    odd = ((heights < low * sizes) | (heights > high * sizes)) & (heights > 0)
+    rise = up[odd] / heights[odd, None] * sizes[odd, None]
+    along = quads[odd, 1] - quads[odd, 0]
+    upper, lower = origins[odd] + _ASCENT * rise, origins[odd] - _DESCENT * rise
+    quads[odd] = np.stack((upper, upper + along, lower, lower + along), axis=1)
+    return quads
 
 
 def _join_columns(lines: Iterable[LayerLine]) -> Iterator[LayerLine]:

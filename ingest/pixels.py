@@ -78,7 +78,7 @@ def _eight_bits(samples: npt.NDArray[np.generic], *, white_is_zero: bool) -> npt
     full = next((full for full in (255, 4095, 65535) if high <= full), None)
     if low >= 0 and full and (whole or high > 1):
         low, high = 0.0, float(full)
-    elif 0 <= low and high <= 1:
+    elif low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     grey = (values - low) * (255.0 / max(high - low, 1e-12))
     levels: npt.NDArray[np.uint8] = np.rint(255 - grey if white_is_zero else grey).astype(np.uint8)

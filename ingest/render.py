@@ -149,15 +149,13 @@ class _PdfPage:
 def _raster_page(
     picture: Pil.Image, page_no: int, dpi: float | None, limits: Limits
 ) -> PageContent:
-    x_dpi, y_dpi = pixels.dpi_of(picture)
-    stored_width, stored_height = picture.size
     width, height = _raster_size(picture, dpi, limits.max_pixels)
     image = pixels.rgb_of(pixels.reduced(picture, limits.max_pixels))
     if image.shape[:2] != (height, width):
         shrinks = width * height < image.shape[0] * image.shape[1]
         how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
         image = cv2.resize(image, (width, height), interpolation=how).astype(np.uint8, copy=False)
-    final_dpi = x_dpi * width / stored_width
+    final_dpi = pixels.dpi_of(picture)[0] * width / picture.width
     if ink.is_uniform(image):
         return _blank(page_no, width, height, final_dpi)
     return PageContent(page_no, width, height, final_dpi, "none", image)

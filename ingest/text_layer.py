@@ -59,10 +59,11 @@ def judge(layer: Layer, page: Box, grey: ink.Grey, scale: float, legible: float)
     if ink.is_uniform(grey):
         return Judgement("blank")
     written = [line for line in layer.lines if not line.text.isspace()]
-    seen = _distinct(_seen(written, layer.pictures, page, grey, scale, legible))
+    visible = _seen(written, layer.pictures, page, grey, scale, legible)
+    seen = _distinct(visible)
     broken = _broken_fonts(seen)
     true = [line for line in seen if not _is_broken(line, broken)]
-    hidden, garbage = _count(written) - _count(seen), _count(seen) - _count(true)
+    hidden, garbage = _count(written) - _count(visible), _count(seen) - _count(true)
     if _count(written) == 0:
         return Judgement("none")
     if hidden > max(_MOST * _count(written), garbage):
