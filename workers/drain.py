@@ -42,8 +42,8 @@ _PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 def read_pages(services: Services, lane: str = "normal") -> int:
     """Read waiting pages of this lane and the more urgent ones; how many were dealt with.
 
-    Ends when none waits, some time after `drain_seconds` are over, when `services.stop` is set or when the
-    process has grown beyond its memory. Safe to run twice, and in many processes at a time.
+    Ends when none waits, soon after `drain_seconds` are over, when `services.stop` is set or when
+    the process has grown beyond its memory. Safe to run twice, and in many processes at a time.
     Raises EnvironmentFault; pages in hand are then given back uncounted.
     """
     lanes = LANES[: LANES.index(lane) + 1]

@@ -71,7 +71,8 @@ class Services:
         """Local copies of documents."""
         from ingest.spool import Spool
 
-        return Spool(self.settings.spool_dir, self.settings.spool_bytes)
+        settings = self.settings
+        return Spool(settings.spool_dir, settings.spool_bytes, max_file_bytes=settings.max_bytes)
 
     @cached_property
     def reader(self) -> Reader:

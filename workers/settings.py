@@ -48,7 +48,7 @@ class Settings(BaseModel):
     broker_url: str | None = None
     """Any Celery broker; None is the embedded one, a SQLite file in the cache folder."""
     bucket: str | None = None
-    """Folder or URL that is watched, and that relative keys are looked up in."""
+    """Folder or URL that is watched, or read where no other is named."""
     cache_dir: Path = Path(".pagemill")
     """Local copies of documents, and the embedded broker. May be deleted when nothing runs."""
     spool_bytes: int = Field(default=8 * 1024**3, gt=0)

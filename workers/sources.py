@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ingest.errors import SourceMissing
+from ingest.watch import is_ignored
 from storage.buckets import Bucket, SourceObject, open_bucket
 from storage.errors import ObjectMissing
-
-_PASSING = (".part", ".tmp", ".crdownload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def find_sources(paths: Iterable[str]) -> Iterator[Source]:
 def list_sources(bucket: Bucket) -> Iterator[Source]:
     """List the files of a bucket, in the order of their names."""
     objects = bucket.list()
-    return (Source(bucket, found) for found in objects if is_document(found.key))
+    return (Source(bucket, found) for found in objects if not is_ignored(found.key))
 
 
 def find_source(uri: str) -> Source:
@@ -47,13 +46,6 @@ def find_source(uri: str) -> Source:
     if found is None:
         raise SourceMissing(uri)
     return Source(bucket, found)
-
-
-def is_document(key: str) -> bool:
-    """Whether a file found in a folder is meant to be read: not hidden, not still being written."""
-    parts = key.lower().split("/")
-    hidden = any(part.startswith((".", "~$")) for part in parts)
-    return not hidden and not parts[-1].endswith(_PASSING)
 
 
 def _bucket(path: str) -> Bucket:

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from storage.errors import ObjectMissing
 from workers.faults import LOGGED_AS, EnvironmentFault
 from workers.intake import TakenIn
 from workers.job import Job, Progress
@@ -93,8 +94,12 @@ class Supervisor:
         return self._run(self._scans(scan), on_progress, on_taken_in)
 
     def _scans(self, scan: Callable[[], Iterable[Source]]) -> Iterator[Source]:
+        """What the scans find, one after the other; a bucket that is away is waited for."""
         while not self._stop.is_set():
-            yield from scan()
+            try:
+                yield from scan()
+            except ObjectMissing as error:
+                self._note(EnvironmentFault("bucket_missing", error.message, error.advice))
             self._stop.wait(self.settings.scan_seconds)
 
     def _run(
@@ -140,7 +145,10 @@ class Supervisor:
                 str(event.get("advice")),
                 lasting=bool(event.get("lasting")),
             )
-            self._faults[fault.code] = (time.monotonic(), fault)
+            self._note(fault)
+
+    def _note(self, fault: EnvironmentFault) -> None:
+        self._faults[fault.code] = (time.monotonic(), fault)
 
     def _alerts(self) -> list[EnvironmentFault]:
         """What the workers lately reported to be wrong."""

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 PAGES = 100
 PATIENCE = 240.0
-WORDS = "amber birch cedar delta ember fjord grove heath islet jetty knoll larch".split()
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet", "jetty")
 
 
 def draw_pdf(path: Path, pages: int) -> None:
@@ -27,7 +27,7 @@ def draw_pdf(path: Path, pages: int) -> None:
         image = Image.new("RGB", (360, 110), "white")
         pen = ImageDraw.Draw(image)
         pen.text((20, 14), f"Page {number} of {pages}", font=font, fill="black")
-        first, second = WORDS[number % len(WORDS)], WORDS[number // len(WORDS)]
+        first, second = WORDS[number % 10], WORDS[number // 10 % 10]
         pen.text((20, 60), f"{first} and {second}", font=font, fill="black")
         images.append(image)
     images[0].save(path, "PDF", resolution=150.0, save_all=True, append_images=images[1:])
@@ -145,7 +145,8 @@ class Job:
         victims = everything.get(name, [])
         if name != "all" and victims:
             victims = [chance.choice(victims)]
-        return name if any([kill(victim) for victim in victims]) else ""
+        hit = [kill(victim) for victim in victims]
+        return name if any(hit) else ""
 
     def check_all_read_once(self, expected: list[tuple], pages: int = PAGES) -> None:
         """Each page done, by one successful attempt, with the text of a run without faults."""

@@ -38,15 +38,18 @@ def test_a_message_in_hand_is_hidden_until_its_time_is_over(store: MessageStore)
 def test_a_released_message_keeps_its_place(store: MessageStore) -> None:
     store.put("cpu", "a", "first")
     store.put("cpu", "b", "second")
-    assert (taken := store.take("cpu", 60)) is not None
+    taken = store.take("cpu", 60)
+    assert taken is not None
     store.release(taken.tag)
-    assert (again := store.take("cpu", 60)) is not None
+    again = store.take("cpu", 60)
+    assert again is not None
     assert again.payload == "first"
 
 
 def test_a_deleted_message_never_comes_back(store: MessageStore) -> None:
     store.put("cpu", "a", "work")
-    assert (taken := store.take("cpu", 0)) is not None
+    taken = store.take("cpu", 0)
+    assert taken is not None
     store.delete(taken.tag)
     assert store.take("cpu", 0) is None
 
@@ -67,7 +70,8 @@ def test_a_full_disk_is_an_operational_error_and_loses_nothing(store: MessageSto
     with pytest.raises(sqlite3.OperationalError):
         store.put("cpu", "large", "x" * 100_000)
     store._db.execute("PRAGMA max_page_count = 100000")
-    assert (taken := store.take("cpu", 60)) is not None
+    taken = store.take("cpu", 60)
+    assert taken is not None
     assert taken.payload == "small"
 
 

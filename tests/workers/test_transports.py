@@ -1,5 +1,6 @@
 """Real workers on real brokers: what happens when either is killed, or sends nonsense."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -71,10 +72,8 @@ class Hints:
 
     def kill(self) -> None:
         if self.worker is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.worker.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.worker.wait()
 
     def close(self) -> None:
