@@ -4,6 +4,7 @@ OcrError
 ├── InstallationError: something of this machine is missing or wrong, no page is to blame
 │   ├── ModelMissing · ModelDamaged
 │   └── EngineMissing · EngineUnsupported
+├── EngineFailed
 ├── BundleExists
 └── ExportMismatch
 """
@@ -70,6 +71,14 @@ class EngineUnsupported(InstallationError):
 
     code = "engine_unsupported"
     advice = "Leave --engine, --device and --precision at their defaults, or choose others."
+
+
+class EngineFailed(OcrError):
+    """The inference engine could not run the network on this image."""
+
+    code = "engine_failed"
+    retryable = True  # in a new process: an engine without memory may be left unusable
+    advice = "Try another engine with --engine; if it stays, report the image and the message."
 
 
 class BundleExists(OcrError):

@@ -49,7 +49,10 @@ class Session(Protocol):
         ...
 
     def run(self, batch: FloatArray) -> FloatArray:
-        """(N, 3, H, W) images, any size the graph allows, to a copy of the network's output."""
+        """(N, 3, H, W) images, any size the graph allows, to a copy of the network's output.
+
+        Raises EngineFailed.
+        """
         ...
 
     def best(self, batch: FloatArray) -> BestPath:
@@ -96,7 +99,10 @@ def choose_engine(options: RuntimeOptions) -> Engine:
 
 
 def open_session(bundle: Bundle, options: RuntimeOptions | None = None) -> Session:
-    """Load a bundle into an engine; call it after the fork, once a process."""
+    """Load a bundle into an engine; call it after the fork, once a process.
+
+    Raises EngineMissing, EngineUnsupported or ModelDamaged.
+    """
     options = options or RuntimeOptions()
     # imported here, not above: each of these imports its engine
     match choose_engine(options):

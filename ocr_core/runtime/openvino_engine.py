@@ -10,9 +10,9 @@ import numpy as np
 import openvino
 
 from ocr_core.bundle import Bundle
-from ocr_core.errors import EngineUnsupported
+from ocr_core.errors import EngineFailed, EngineUnsupported, ModelDamaged
 from ocr_core.runtime import BestPath, Engine, FloatArray, RuntimeOptions
-from ocr_core.runtime.best import best_path
+from ocr_core.runtime.batch import best_path, input_check
 from ocr_core.runtime.precision import Precision, choose_precision
 
 LARGE = 1_300_000
@@ -39,6 +39,7 @@ class OpenVinoSession:
     def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
         if options.device != "cpu":
             raise EngineUnsupported(f"openvino runs on the cpu here, not on {options.device}")
+        self._checked = input_check(bundle)
         self._core = openvino.Core()
         native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = choose_precision(options.precision, bf16=native, engine=self.engine)
@@ -51,10 +52,14 @@ class OpenVinoSession:
             "CPU_DENORMALS_OPTIMIZATION": True,
             "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS,
         }
-        self._model = self._core.read_model(bundle.graph)
-        self._any_shape = self._compile(self._model)
+        try:
+            self._model = self._core.read_model(bundle.graph)
+            self._any_shape = self._compile(self._model)
+        except RuntimeError as error:
+            raise ModelDamaged(f"{bundle.graph}: {error}") from error
         self._one_shape: openvino.InferRequest | None = None
         self._shape: tuple[int, ...] = ()
+        self._broken = False
 
     def run(self, batch: FloatArray) -> FloatArray:
         """See Session.run."""
@@ -66,11 +71,14 @@ class OpenVinoSession:
 
     def _infer(self, batch: FloatArray) -> FloatArray:
         """Run, and return the engine's own output memory: it changes with the next call."""
-        batch = np.ascontiguousarray(batch, dtype=np.float32)
-        request = self._request(batch.shape)
-        request.infer([batch], share_inputs=True, share_outputs=True)
-        output: FloatArray = request.get_output_tensor().data
-        return output
+        batch = self._checked(batch)
+        if self._broken:
+            raise EngineFailed(f"{self.engine} failed before and must be opened in a new process")
+        try:
+            return _computed(self._request(batch.shape), batch)
+        except RuntimeError as error:
+            self._broken = True
+            raise EngineFailed(f"{self.engine}, {batch.shape}: {error}") from error
 
     def _request(self, shape: tuple[int, ...]) -> openvino.InferRequest:
         if shape[0] * shape[2] * shape[3] < LARGE:
@@ -84,3 +92,21 @@ class OpenVinoSession:
 
     def _compile(self, model: openvino.Model) -> openvino.InferRequest:
         return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
+
+
+def _computed(request: openvino.InferRequest, batch: FloatArray) -> FloatArray:
+    """Run a request; raises RuntimeError if it did not come to an end.
+
+    With one thread, OpenVINO 2026.4 loses errors met while it prepares a graph for a new shape,
+    such as memory that is not there: `infer` returns as if all were well, the last output is still
+    in its place, and the next call may crash. So the last output is marked, and after a failure
+    the engine is left alone.
+    """
+    last: FloatArray = request.get_output_tensor().data
+    if last.size:
+        last.flat[0] = np.nan
+    request.infer([batch], share_inputs=True, share_outputs=True)
+    output: FloatArray = request.get_output_tensor().data
+    if not output.size or np.isnan(output.flat[0]):
+        raise RuntimeError("nothing was computed")
+    return output

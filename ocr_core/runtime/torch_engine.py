@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ocr_core.bundle import Bundle
-from ocr_core.errors import EngineUnsupported
+from ocr_core.errors import EngineFailed, EngineUnsupported
 from ocr_core.networks import load_network, with_probabilities
 from ocr_core.runtime import BestPath, Engine, FloatArray, RuntimeOptions
+from ocr_core.runtime.batch import input_check
 from ocr_core.runtime.precision import Precision, choose_precision, cpu_has_bf16
 
 
@@ -20,6 +20,7 @@ class TorchSession:
     precision: Precision
 
     def __init__(self, bundle: Bundle, options: RuntimeOptions) -> None:
+        self._checked = input_check(bundle)
         self._device = _device(options.device)
         self.precision = choose_precision(
             options.precision, bf16=_has_bf16(self._device), engine=self.engine
@@ -41,14 +42,17 @@ class TorchSession:
         return BestPath(ids.to(torch.int32).cpu().numpy(), probabilities.cpu().numpy())
 
     def _infer(self, batch: FloatArray) -> Tensor:
-        images = torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+        images = torch.from_numpy(self._checked(batch))
         images = images.to(self._device, memory_format=torch.channels_last)
         lower = self.precision == "bf16"
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=lower),
-        ):
-            output: Tensor = self._module(images)
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast(self._device.type, torch.bfloat16, enabled=lower),
+            ):
+                output: Tensor = self._module(images)
+        except RuntimeError as error:
+            raise EngineFailed(f"{self.engine}, {tuple(images.shape)}: {error}") from error
         return output.float().contiguous()
 
 

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from ocr_core import runtime, wheel
 from ocr_core.bundle import load_bundle
-from ocr_core.errors import EngineMissing, EngineUnsupported
+from ocr_core.errors import EngineFailed, EngineMissing, EngineUnsupported, ModelDamaged
 from ocr_core.runtime import ENGINES, RuntimeOptions, Session, choose_engine, open_session
 from ocr_core.runtime.openvino_engine import LARGE
 from ocr_core.runtime.precision import choose_precision, cpu_has_bf16
@@ -141,6 +142,73 @@ def test_a_large_page_is_read_like_a_small_one(
         batch = as_batch([drawn_page], height, width)
         ours, reference = (sessions[DETECTOR, engine].run(batch) for engine in STATIC)
         np.testing.assert_allclose(ours, reference, atol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (DETECTOR, (1, 3, 50, 64)),
+        (DETECTOR, (1, 3, 0, 64)),
+        (DETECTOR, (1, 4, 64, 64)),
+        (DETECTOR, (3, 64, 64)),
+        (RECOGNIZER, (1, 3, 32, 320)),
+        (RECOGNIZER, (1, 3, 48, 5)),
+        (RECOGNIZER, (0, 3, 48, 320)),
+        (TURN, (1, 3, 48, 320)),
+    ],
+)
+def test_an_image_the_network_cannot_take_is_refused(
+    sessions: dict[tuple[str, str], Session], name: str, shape: tuple[int, ...], engine: str
+) -> None:
+    with pytest.raises(EngineFailed, match="takes no images of shape"):
+        sessions[name, engine].run(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_an_engine_that_fails_says_so_and_works_again(
+    drawn_page: Picture, as_batch: Batch, engine: str
+) -> None:
+    bundle = load_bundle(DETECTOR)
+    careless = replace(bundle, profile={**bundle.profile, "multiple": 1})
+    session = open_session(careless, RuntimeOptions(engine=engine, precision="fp32"))
+    good = as_batch([drawn_page], 64, 64)
+    before = session.run(good)
+    with pytest.raises(EngineFailed, match=rf"{engine}, \(1, 3, 50, 50\)"):
+        session.run(as_batch([drawn_page], 50, 50))
+    np.testing.assert_array_equal(session.run(good), before)
+
+
+def test_openvino_out_of_memory_says_so_and_is_left_alone() -> None:
+    run(
+        f"""
+import os, resource
+import numpy as np
+from pathlib import Path
+from ocr_core.bundle import load_bundle
+from ocr_core.errors import EngineFailed
+from ocr_core.runtime import RuntimeOptions, open_session
+session = open_session(load_bundle({DETECTOR!r}), RuntimeOptions(engine="openvino"))
+session.run(np.zeros((1, 3, 320, 320), np.float32))
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (60 << 20),) * 2)
+failures = 0
+for side in (1088, 320):
+    try:
+        session.run(np.zeros((1, 3, side, side), np.float32))
+    except EngineFailed:
+        failures += 1
+os._exit(0 if failures == 2 else 1)  # the engine may crash when it is taken down
+"""
+    )
+
+
+@pytest.mark.parametrize("engine", STATIC)
+def test_a_graph_the_engine_cannot_read_is_damaged(engine: str, tmp_path: Path) -> None:
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(b"no graph")
+    with pytest.raises(ModelDamaged, match=r"graph\.onnx"):
+        open_session(replace(load_bundle(TURN), graph=graph), RuntimeOptions(engine=engine))
 
 
 def test_auto_takes_the_first_engine_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
