@@ -9,7 +9,6 @@ under the engine's version, so a re-run reads only what changed; `--fresh` reads
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +17,12 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.datasets import SETS, EvalSet, data_folder, load_set
 from benchmarks.engines import BY_NAME, ENGINES, Engine, version
-from benchmarks.environments import REPOSITORY, work_folder
+from benchmarks.environments import work_folder
 from benchmarks.predictions import kept, predict
+from benchmarks.record import Result, keep, last, write_docs
 from benchmarks.scoring import figures, scorer
-from benchmarks.tables import mark_best, markdown, number, write_between
+from benchmarks.tables import mark_best, markdown, number
 
-RESULTS = REPOSITORY / "benchmarks" / "results" / "accuracy.json"
-DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 LOWER_IS_BETTER = ("page CER", "page CER loose", "CPU s/page")
 OWN, RIVALS = ("reader", "pagemill"), ("tuned", "default")
 """The gain is that of the first over the better of the second."""
@@ -35,8 +33,6 @@ ALSO_SHOWN = (
     ("scribe_documents", "word detection"),
 )
 """Figures beside the headline that the product is judged by."""
-
-Result = dict[str, Any]
 
 
 def main() -> None:
@@ -51,9 +47,9 @@ def main() -> None:
     result = measure(shown, sets, work, scorer(data))
     print("\n\n".join(tables(result).values()))
     if options.limit is None and set(options.sets) == set(SETS):
-        RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        keep("accuracy", result)
     if options.write_docs:
-        write_docs(json.loads(RESULTS.read_text()))
+        _write_docs(last("accuracy"))
 
 
 def _options() -> argparse.Namespace:
@@ -145,11 +141,8 @@ def _gain(own: list[float | None], rivals: list[float | None], lower: bool) -> s
     return f"{min(theirs) - ours:+.3f}" if lower else f"{ours - max(theirs):+.3f}"
 
 
-def write_docs(result: Result) -> None:
-    for name, table in tables(result).items():
-        write_between(DOCUMENT, name, table)
-    note = f"Measured {result['measured_at'][:10]} on {result['machine']}."
-    write_between(DOCUMENT, "accuracy-note", note)
+def _write_docs(result: Result) -> None:
+    write_docs(tables(result), f"Measured {result['measured_at'][:10]} on {result['machine']}.")
 
 
 if __name__ == "__main__":

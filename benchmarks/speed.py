@@ -10,27 +10,22 @@ alike. What is compared is processor time, decoding included; waiting does not c
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks import machine
 from benchmarks.datasets import SETS, EvalPage, data_folder, load_set, spread
 from benchmarks.engines import BY_NAME, ReaderProcess, reader_process, version
-from benchmarks.environments import REPOSITORY, work_folder
-from benchmarks.tables import markdown, number, write_between
+from benchmarks.environments import work_folder
+from benchmarks.record import Result, keep, last, write_docs
+from benchmarks.tables import markdown, number
 
-RESULTS = REPOSITORY / "benchmarks" / "results" / "speed.json"
-DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 COMPARED = ("pagemill", "tuned", "default")
 RESAMPLES = 10_000
-
-Result = dict[str, Any]
 
 
 def main() -> None:
@@ -38,11 +33,13 @@ def main() -> None:
     work = work_folder(options.work)
     if not options.show:
         chosen = choose_pages(data_folder(), work, options.sets, options.pages_per_set)
-        RESULTS.write_text(json.dumps(measure(chosen, work, options.rounds), indent=1) + "\n")
-    result = json.loads(RESULTS.read_text())
+        keep("speed", measure(chosen, work, options.rounds))
+    result = last("speed")
     print("\n\n".join(tables(result).values()))
     if options.write_docs:
-        write_docs(result)
+        pages = f"{len(result['pages'])} pages"
+        date, place = result["measured_at"][:10], result["machine"]
+        write_docs(tables(result), f"Measured {date} on {place}; {pages}.")
 
 
 def _options() -> argparse.Namespace:
@@ -164,14 +161,6 @@ def _stage_table(result: Result) -> str:
         for stage, seconds in stages.items()
     ]
     return markdown(["stage", "CPU ms a page", "share"], rows)
-
-
-def write_docs(result: Result) -> None:
-    for name, table in tables(result).items():
-        write_between(DOCUMENT, name, table)
-    pages = f"{len(result['pages'])} pages"
-    note = f"Measured {result['measured_at'][:10]} on {result['machine']}; {pages}."
-    write_between(DOCUMENT, "speed-note", note)
 
 
 if __name__ == "__main__":

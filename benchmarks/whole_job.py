@@ -8,43 +8,39 @@ The job is the command a user types, started from nothing: imports, models and t
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from benchmarks import machine
 from benchmarks.datasets import data_folder
-from benchmarks.environments import REPOSITORY, pagemill, work_folder
+from benchmarks.environments import pagemill, work_folder
 from benchmarks.job_inbox import PAGES, fill
 from benchmarks.process_tree import JobUse, run_watched
+from benchmarks.record import Result, keep, last, write_docs
 from benchmarks.replay import storage_seconds
-from benchmarks.tables import markdown, number, write_between
+from benchmarks.tables import markdown, number
 from storage.database import open_database
 from storage.schema import Page
 
-RESULTS = REPOSITORY / "benchmarks" / "results" / "whole_job.json"
-DOCUMENT = REPOSITORY / "docs" / "benchmarks.md"
 ROLES = ("supervisor", "celery parent", "worker", "zygote", "sandbox child")
+OVERHEAD = ("ingest", "ledger and storage")
 MIB = 1024 * 1024
-
-Result = dict[str, Any]
 
 
 def main() -> None:
     options = _options()
     if not options.show:
-        result = measure(data_folder(), work_folder(options.work), options.jobs)
-        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    result = json.loads(RESULTS.read_text())
+        keep("whole_job", measure(data_folder(), work_folder(options.work), options.jobs))
+    result = last("whole_job")
     print("\n\n".join(tables(result).values()))
     if options.write_docs:
-        write_docs(result)
+        note = f"Measured {result['measured_at'][:10]} on {result['machine']}."
+        write_docs(tables(result), note)
 
 
 def _options() -> argparse.Namespace:
@@ -99,20 +95,17 @@ def read_pages(database: Path) -> tuple[dict[str, int], dict[str, float]]:
 def split(used: JobUse, reading: float, storage: float) -> dict[str, float]:
     """CPU seconds of the job by what they were spent on; they add up to the whole.
 
-    Ingest is what the zygotes and their children took, and the children are counted by the zygote
-    that waited for them. Queue is Celery's parent process. What is left is starting (imports,
-    models, tables), the supervisor, and handing pictures from process to process.
+    Ingest is what the zygotes took and the children they waited for, queue is Celery's parent
+    process. What is left is the start of the workers (imports, models) and all between the parts.
     """
-    ingest = used.role_cpu("zygote") + used.children_cpu("zygote")
-    queue = used.role_cpu("celery parent")
-    rest = used.cpu - reading - ingest - storage - queue
-    return {
+    parts = {
         "reader": reading,
-        "ingest": ingest,
+        "ingest": used.role_cpu("zygote") + used.children_cpu("zygote"),
         "ledger and storage": storage,
-        "queue": queue,
-        "start and the rest": rest,
+        "queue": used.role_cpu("celery parent"),
+        "supervisor": used.role_cpu("supervisor"),
     }
+    return {**parts, "start of the workers and the rest": used.cpu - sum(parts.values())}
 
 
 def tables(result: Result) -> dict[str, str]:
@@ -126,9 +119,10 @@ def tables(result: Result) -> dict[str, str]:
         ["pages per minute", number(rate, 1)],
         ["CPU seconds a page", number(result["cpu"] / result["pages"], 2)],
     ]
+    overhead = sum(result["parts"][name] for name in OVERHEAD)
     parts = [
         [name, number(seconds, 1), f"{100 * seconds / result['cpu']:.1f} %"]
-        for name, seconds in result["parts"].items()
+        for name, seconds in {**result["parts"], " + ".join(OVERHEAD): overhead}.items()
     ]
     memory = [
         [role, str(result["processes"][role]), number(result["peak_mib"][role], 0)]
@@ -139,13 +133,6 @@ def tables(result: Result) -> dict[str, str]:
         "job-parts": markdown(["part", "CPU s", "share"], parts),
         "job-memory": markdown(["process", "how many", "peak MiB of the largest"], memory),
     }
-
-
-def write_docs(result: Result) -> None:
-    for name, table in tables(result).items():
-        write_between(DOCUMENT, name, table)
-    note = f"Measured {result['measured_at'][:10]} on {result['machine']}."
-    write_between(DOCUMENT, "job-note", note)
 
 
 if __name__ == "__main__":
