@@ -188,7 +188,7 @@ def test_a_watched_folder_is_read_until_it_is_interrupted(
 def test_a_worker_is_celery_with_our_settings(tmp_path: Path) -> None:
     with _started(tmp_path, "worker", "--queue", "gpu", "-j", "1") as process:
         _wait_until(lambda: "ready" in (tmp_path / "stderr.txt").read_text())
-        told = (tmp_path / "stderr.txt").read_text()
         process.send_signal(signal.SIGTERM)
         assert process.wait(WAIT_SECONDS) == 0
-    assert "gpu" in told
+        assert process.stdout is not None
+        assert "exchange=gpu" in process.stdout.read()

@@ -100,7 +100,8 @@ def verdict(read: int, problems: int) -> ExitCode:
 
 
 _WRONG_USAGE = {
-    *("source_missing", "bucket_unsupported", "key_refused", "wrong_setting", "model_exists"),
+    *("source_missing", "object_missing", "bucket_unsupported", "key_refused"),
+    *("wrong_setting", "model_exists"),
     *("document_not_found", "document_ambiguous", "sql_refused", "sql_failed", "sql_time_limit"),
 }
 """Codes of errors that say something of what was asked for; the others, of this machine."""

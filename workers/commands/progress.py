@@ -62,22 +62,26 @@ class NoDisplay:
 
 
 class LineDisplay(NoDisplay):
-    """A line every few seconds if anything changed, and whatever is wrong at once."""
+    """A line every few seconds if anything changed, the last state, and what is wrong at once."""
 
     def __init__(self) -> None:
-        self._said = ""
+        self._line = self._said = ""
         self._next = 0.0
         self._alert: str | None = None
+
+    def __exit__(self, *_: object) -> None:
+        if self._line != self._said:
+            say(self._line)
 
     def __call__(self, progress: Progress) -> None:
         """Print a line if it is time for one."""
         if progress.alert != self._alert:
             self._alert = progress.alert
             say(f"waiting: {progress.alert}" if progress.alert else "going on")
-        line = describe(progress)
-        if progress.seconds >= self._next and line != self._said:
-            say(line)
-            self._said, self._next = line, progress.seconds + LINE_SECONDS
+        self._line = describe(progress)
+        if progress.seconds >= self._next and self._line != self._said:
+            say(self._line)
+            self._said, self._next = self._line, progress.seconds + LINE_SECONDS
 
 
 class BarDisplay:

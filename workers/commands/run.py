@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from storage.documents import latest_source
+from storage.errors import DatabaseMissing
 from storage.overview import document_statuses
 from storage.times import utc_now
 from workers.commands.exits import ExitCode, NothingRead, say, say_problems, verdict
@@ -58,9 +59,17 @@ def _unnamed(invocation: Invocation, settings: Settings) -> list[str]:
     """What is meant when no path is given."""
     if settings.bucket:
         return [settings.bucket]
-    with invocation.reading() as session:
-        reading = [each.document_id for each in document_statuses(session, state="reading")]
-        waiting = [place.uri for place in latest_source(session, reading).values()]
+    waiting = _waiting(invocation)
     if not waiting:
         raise click.UsageError("Name files, folders or buckets; no page waits in the database.")
     return waiting
+
+
+def _waiting(invocation: Invocation) -> list[str]:
+    """Where the documents lie of which pages are still to be read."""
+    try:
+        with invocation.reading() as session:
+            reading = [each.document_id for each in document_statuses(session, state="reading")]
+            return [place.uri for place in latest_source(session, reading).values()]
+    except DatabaseMissing:
+        return []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import click
 
+from ingest.watch import FolderWatch
 from storage.buckets import open_bucket, readable
-from workers.commands.exits import ExitCode, Problem, WrongUsage, say, say_problems
+from storage.errors import ObjectMissing
+from workers.commands.exits import ExitCode, Problem, WrongUsage, say, say_error, say_problems
 from workers.commands.invocation import READING, Invocation, options, pass_invocation
 from workers.commands.progress import display
 from workers.intake import TakenIn
@@ -28,7 +28,6 @@ def watch(
     A file is complete when it has not changed for a while; hidden and temporary files are passed
     over. With --embedded the pages are read, too.
     """
-    from ingest.watch import FolderWatch
     from workers.supervisor import Supervisor
 
     settings = invocation.settings(bucket=place)
@@ -37,15 +36,31 @@ def watch(
     if not embedded:
         raise WrongUsage("this version reads what it watches itself", "Say --embedded.")
     bucket = open_bucket(settings.bucket)
-    watched = FolderWatch(bucket, settings.quiet_seconds)
-
-    def scan() -> Iterator[Source]:
-        return (Source(bucket, found) for found in watched.scan())
-
+    scan = Scan(FolderWatch(bucket, settings.quiet_seconds))
     say(f"Watching {settings.bucket}; the text goes to {settings.database_url}. Ctrl-C ends it.")
     with display(quiet=invocation.quiet) as show, Supervisor(settings) as supervisor:
         supervisor.watch(scan, show, _say_taken_in)
     context.exit(ExitCode.INTERRUPTED)
+
+
+class Scan:
+    """What is newly complete in a bucket; a bucket that is away for a while may come back."""
+
+    def __init__(self, watched: FolderWatch) -> None:
+        self._watched = watched
+        self._away = False
+
+    def __call__(self) -> list[Source]:
+        """List the bucket."""
+        try:
+            found = self._watched.scan()
+        except ObjectMissing as error:
+            if not self._away:
+                say_error(str(error), "Watching goes on; it is read when it is back.")
+            self._away = True
+            return []
+        self._away = False
+        return [Source(self._watched.bucket, each) for each in found]
 
 
 def _say_taken_in(taken: TakenIn) -> None:
