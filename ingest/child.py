@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import resource
 import select
 import socket
@@ -21,6 +22,7 @@ from ingest.zygote import Birth
 IDLE_SECONDS = 30.0
 """A child that is asked nothing for so long gives its memory back."""
 _MAX_REQUEST = 4096
+_OUT_OF_MEMORY = re.compile(r"alloc.*failed|out of memory|bad_alloc", re.IGNORECASE)
 
 
 def preload() -> None:
@@ -82,6 +84,6 @@ def _explain(error: Exception, *, page: bool) -> IngestError:
     if isinstance(error, IngestError):
         return error
     detail = f"{type(error).__name__}: {error}"[:300]
-    if isinstance(error, MemoryError) or "malloc" in detail or "out of memory" in detail.lower():
+    if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(detail):
         return OutOfMemory()
     return PageDamaged(detail) if page else DamagedFile(detail)

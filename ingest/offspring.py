@@ -120,16 +120,17 @@ class Offspring:
             return announcement
         if ready:
             raise self._end()
-        self._fate.shutdown(socket.SHUT_WR)  # the zygote kills it
-        if isinstance(self._end(), ZygoteGone):
+        if isinstance(self._end(patience=0), ZygoteGone):
             raise ZygoteGone
         seconds = self.birth.limits.wall_seconds
         raise TimeLimit(f"it was given up after {seconds:g} s")
 
-    def _end(self) -> Exception:
-        """How the child ended, as an exception to raise."""
-        if not _readable(self._fate, _KILL_SECONDS):
-            return ZygoteGone()  # it neither died nor was killed: a zygote that hangs
+    def _end(self, patience: float = 1.0) -> Exception:
+        """How the child ended, as an exception to raise; it is made to end, if it does not."""
+        if not _readable(self._fate, patience):
+            self._fate.shutdown(socket.SHUT_WR)  # the zygote kills it
+            if not _readable(self._fate, _KILL_SECONDS):
+                return ZygoteGone()  # a zygote that hangs
         end = _receive(self._fate)
         if len(end) != FATE.size:
             return ZygoteGone()
