@@ -78,7 +78,7 @@ class LineDisplay(NoDisplay):
         if progress.alert != self._alert:
             self._alert = progress.alert
             say(f"waiting: {progress.alert}" if progress.alert else "going on")
-        self._line = describe(progress)
+        self._line = describe(progress) if progress.files else ""
         if progress.seconds >= self._next and self._line != self._said:
             say(self._line)
             self._said, self._next = self._line, progress.seconds + LINE_SECONDS
