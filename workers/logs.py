@@ -15,9 +15,6 @@ _QUIET_LIBRARIES = (
 )
 """Below a warning they tell of every message that comes and goes."""
 
-_TRACEBACK = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-"""Without local variables: they hold page images, texts and passwords."""
-
 
 def set_up_logs(level: str = "INFO", *, json: bool = False, stream: TextIO | None = None) -> None:
     """Send every event of `level` and above to `stream` (stderr), as JSON or for a person."""
@@ -49,9 +46,10 @@ def set_up_logs(level: str = "INFO", *, json: bool = False, stream: TextIO | Non
 
 
 def _rendering(json: bool, stream: TextIO) -> Iterable[structlog.typing.Processor]:
+    """The last steps; tracebacks without local variables: they hold texts and passwords."""
     if json:
         return (
-            structlog.processors.ExceptionRenderer(_TRACEBACK),
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         )
     plain = structlog.dev.plain_traceback

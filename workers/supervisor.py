@@ -29,6 +29,7 @@ __all__ = ["Outcome", "Progress", "Supervisor"]
 TICK_SECONDS = 0.1
 ALERT_SECONDS = 35.0
 """A fault that was not reported again for so long is over: workers pause at most 30 seconds."""
+_OURS = {"event", "level", "logger", "timestamp"}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 log = structlog.get_logger()
 
@@ -136,7 +137,7 @@ class Supervisor:
 
     def _hear(self, event: Event) -> None:
         """Repeat an event of the workers' log in ours; remember what is wrong with the machine."""
-        fields = {key: value for key, value in event.items() if key not in ("event", "level")}
+        fields = {key: value for key, value in event.items() if key not in _OURS}
         getattr(log, str(event.get("level", "info")), log.info)(str(event["event"]), **fields)
         if event["event"] == LOGGED_AS:
             fault = EnvironmentFault(

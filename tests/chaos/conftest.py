@@ -46,7 +46,7 @@ class Job:
 
     def start(self) -> None:
         self.starts += 1
-        program = "from workers.cli import main; main()"
+        program = "import sys; from workers.cli import main; sys.exit(main())"
         command = [sys.executable, "-c", program, "run", str(self.document), "-j", "2", "-v"]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -146,6 +146,8 @@ class Job:
         if name != "all" and victims:
             victims = [chance.choice(victims)]
         hit = [kill(victim) for victim in victims]
+        if name in ("supervisor", "all") and self.process:
+            self.process.wait()
         return name if any(hit) else ""
 
     def check_all_read_once(self, expected: list[tuple], pages: int = PAGES) -> None:
@@ -165,6 +167,8 @@ class Job:
     def end(self) -> None:
         for process in self.everything():
             kill(process)
+        if self.process:
+            self.process.wait()
 
     @staticmethod
     def _children(parents: list[psutil.Process]) -> list[psutil.Process]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(900)]
 PAGES, KILLS = 100, 24
 
 
@@ -61,14 +61,14 @@ def test_a_worker_that_was_stopped_beyond_its_lease_changes_nothing(
     job.check_all_read_once(expected)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_told_to_end_gives_its_pages_back_and_can_go_on(
-    job: Any, expected: list[tuple], number: signal.Signals
+    job: Any, expected: list[tuple]
 ) -> None:
-    job.run_until(20)
-    job.process.send_signal(number)
-    assert job.wait() == 130
-    assert job.query("SELECT DISTINCT state FROM pages ORDER BY 1") == [("done",), ("pending",)]
-    assert job.count("SELECT count(*) FROM attempts WHERE outcome = 'lease_lost'") == 0
+    for pages, number in ((20, signal.SIGINT), (50, signal.SIGTERM)):
+        job.run_until(pages)
+        job.process.send_signal(number)
+        assert job.wait() == 130
+        assert job.query("SELECT DISTINCT state FROM pages ORDER BY 1") == [("done",), ("pending",)]
+        assert job.count("SELECT count(*) FROM attempts WHERE outcome = 'lease_lost'") == 0
     job.finish()
     job.check_all_read_once(expected)

@@ -20,7 +20,7 @@ PAGES = [
 
 def pagemill(folder: Path, *arguments: str) -> str:
     """Run the command in a folder; what it says on stdout. It must end well."""
-    program = "from workers.cli import main; main()"
+    program = "import sys; from workers.cli import main; sys.exit(main())"
     run = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
