@@ -63,8 +63,8 @@ MODELS = (
         profile={
             **_IMAGENET,
             "multiple": 32,
-            "threshold": 0.2,
-            "box_threshold": 0.45,
+            "threshold": 0.3,
+            "box_threshold": 0.6,
             "unclip": 1.4,
             "max_candidates": 3000,
         },

@@ -29,11 +29,11 @@ class DetectorProfile:
     """Network pixels of the first look."""
     most_pixels: int = 2048 * 1536
     """Network pixels that are never exceeded, whatever the page."""
-    largest_zoom: float = 2.0
+    largest_zoom: float = 1.5
     """How far small pictures are scaled up."""
-    text_height: float = 16.0
+    text_height: float = 20.0
     """Height of a grown line, in network pixels, that the second look aims at."""
-    low_height: float = 12.0
+    low_height: float = 14.0
     """Below this height of its small text a page is looked at again, larger."""
     small_share: float = 15.0
     """Which percentile of the heights counts as the small text of a page."""
