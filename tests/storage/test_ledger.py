@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, select, text
@@ -12,7 +13,7 @@ from storage.errors import ErrorInfo, LeaseLost
 from storage.leases import Lease
 from storage.pages import stream_pages
 from storage.results import SavedPage
-from storage.schema import Attempt, Page
+from storage.schema import LANES, Attempt, Page
 
 Sessions = sessionmaker[Session]
 Add = Callable[..., int]
@@ -29,12 +30,24 @@ def at(seconds: float) -> datetime:
 
 
 def claim(
-    sessions: Sessions, limit: int = 1, *, now: float = 0, worker: str = "w", **more: object
+    sessions: Sessions,
+    limit: int = 1,
+    *,
+    now: float = 0,
+    worker: str = "w",
+    queue: str = "cpu",
+    lanes: Sequence[str] = LANES,
 ) -> list[Lease]:
     with sessions.begin() as session:
         return ledger.claim(
-            session, worker=worker, limit=limit, lease_seconds=60, now=at(now), **more
-        )  # type: ignore[arg-type]
+            session,
+            worker=worker,
+            queue=queue,
+            lanes=lanes,
+            limit=limit,
+            lease_seconds=60,
+            now=at(now),
+        )
 
 
 def row(sessions: Sessions, lease: Lease) -> Page:
@@ -385,7 +398,7 @@ def test_the_queue_is_served_by_its_indexes(engine: Engine, sessions: Sessions, 
     add("a.pdf", 3)
     plans: list[str] = []
 
-    def explain(connection: object, cursor: object, sql: str, values: object, *_: object) -> None:
+    def explain(connection: object, cursor: object, sql: str, values: Any, *_: object) -> None:
         if sql.startswith(("UPDATE pages", "SELECT pages")):
             explained = engine.raw_connection()
             rows = explained.cursor().execute("EXPLAIN QUERY PLAN " + sql, values)

@@ -20,6 +20,7 @@ from storage.documents import SourceRef, add_document, settle
 from storage.errors import ErrorInfo, LeaseLost
 from storage.leases import Lease
 from storage.results import SavedPage
+from storage.schema import LANES
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 WORKERS = ("ada", "ben", "cyd")
@@ -93,9 +94,7 @@ class LedgerMachine(RuleBasedStateMachine):
         page = self.expected(lease)
         return page.state == "leased" and page.token == lease.token
 
-    @rule(
-        content=st.sampled_from("ab"), count=st.integers(1, 3), lane=st.sampled_from(ledger.LANES)
-    )
+    @rule(content=st.sampled_from("ab"), count=st.integers(1, 3), lane=st.sampled_from(LANES))
     def take_in(self, content: str, count: int, lane: str) -> None:
         with self.sessions.begin() as session:
             document = add_document(
