@@ -100,9 +100,12 @@ class RasterFile:
         return _upright(image)
 
     def _at(self, page_no: int) -> ImageFile.ImageFile:
-        """The file at a frame. A single picture is opened anew, so that none stays in memory."""
-        if self.page_count == 1:
+        """The file at a frame, which is decoded from the last one on where it builds on that."""
+        if self.page_count == 1:  # opened anew, so that no picture stays in memory
             return self._opened()
+        if page_no <= self._frames.tell():  # Pillow does not find its way back in every format
+            self._frames.close()
+            self._frames = self._opened()
         try:
             self._frames.seek(page_no - 1)
         except (Pil.DecompressionBombWarning, Pil.DecompressionBombError) as error:
@@ -110,9 +113,8 @@ class RasterFile:
         return self._frames
 
     def _opened(self) -> ImageFile.ImageFile:
-        # The plugin keeps the file; Pillow closes it with the image.
         try:
-            return Pil.open(self.path.open("rb"), formats=[_FORMATS[self.media_type]])
+            return Pil.open(self.path, formats=[_FORMATS[self.media_type]])
         except (Pil.DecompressionBombWarning, Pil.DecompressionBombError) as error:
             raise TooManyPixels(str(error).partition(",")[0]) from None
         except _BAD_METADATA as error:
