@@ -13,6 +13,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,8 @@ from storage.errors import DatabaseMissing, DatabaseUnsupported
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for other writers."""
+OLDEST_SQLITE = (3, 35, 0)
+"""The first with RETURNING."""
 _WAL_BYTES = 64 * 2**20
 _NETWORK = {
     *("nfs", "nfs4", "cifs", "smb3", "smbfs", "smb2", "afs", "afpfs", "9p", "ceph", "glusterfs"),
@@ -46,6 +49,8 @@ def open_database(url: str, *, readonly: bool = False) -> Engine:
     if address.get_backend_name() != "sqlite":
         return create_engine(address, pool_pre_ping=True)
     path = database_path(address)
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise DatabaseUnsupported(f"SQLite {sqlite3.sqlite_version} is too old.")
     _check_place(path, readonly=readonly)
     return _sqlite_engine(path, readonly=readonly)
 
@@ -124,14 +129,28 @@ def _sqlite_engine(path: Path, *, readonly: bool) -> Engine:
             value, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         ),
     )
-    event.listen(engine, "connect", _reading if readonly else _writing)
+    event.listen(engine, "connect", partial(_prepare, _reading if readonly else _writing, path))
     event.listen(engine, "checkout", _refuse_after_fork)
     event.listen(engine, "begin", _deferred if readonly else _immediately)
     return engine
 
 
-def _writing(connection: sqlite3.Connection, record: Any) -> None:
+def _prepare(
+    settings: Callable[[sqlite3.Connection], None],
+    path: Path,
+    connection: sqlite3.Connection,
+    record: Any,
+) -> None:
     record.info["pid"] = os.getpid()
+    try:
+        settings(connection)
+    except sqlite3.DatabaseError as error:
+        if "not a database" in str(error):
+            raise DatabaseUnsupported(f"{path} is a file of another kind.") from error
+        raise
+
+
+def _writing(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL"))
     connection.execute("PRAGMA synchronous = FULL")
@@ -139,9 +158,9 @@ def _writing(connection: sqlite3.Connection, record: Any) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
 
-def _reading(connection: sqlite3.Connection, record: Any) -> None:
-    record.info["pid"] = os.getpid()
+def _reading(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA schema_version")  # the first that looks into the file
 
 
 def _patiently(change: Callable[[], object]) -> None:

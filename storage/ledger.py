@@ -281,6 +281,11 @@ def work_left(
     return WorkLeft(*session.execute(counts).one())
 
 
+def lease_owners(session: Session) -> set[str]:
+    """Return the workers that hold leases, be they alive or not (see `reap`)."""
+    return set(session.scalars(select(_PAGE.lease_owner).where(at(_PAGE.state, "leased"))))
+
+
 _OF_A_LEASE = (
     *("id", "document_id", "page_no", "lane", "sched_rank", "lease_token", "leased_at"),
     *("lease_until", "attempts", "failures", "blamed", "lease_losses", "suspect"),

@@ -12,9 +12,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
-from storage.errors import DatabaseTooNew
+from storage.errors import DatabaseTooNew, DatabaseUnsupported
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -24,6 +24,9 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     scripts = ScriptDirectory.from_config(config)
     if current == scripts.get_current_head():
         return
+    tables = set(inspect(connection).get_table_names())
+    if tables and "alembic_version" not in tables:
+        raise DatabaseUnsupported("Its tables were made by another program.")
     if current is not None and current not in {step.revision for step in scripts.walk_revisions()}:
         raise DatabaseTooNew(f"Its version is {current}.")
     command.upgrade(config, revision)

@@ -176,6 +176,34 @@ def test_what_several_processes_cannot_share_is_refused(url: str) -> None:
         open_database(url)
 
 
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_file_of_another_kind_is_left_alone(tmp_path: Path, readonly: bool) -> None:
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear reader, " * 100)
+    engine = open_database(f"sqlite:///{path}", readonly=readonly)
+    with pytest.raises(DatabaseUnsupported, match=r"letter\.txt is a file of another kind"):
+        engine.connect()
+    assert path.read_text() == "Dear reader, " * 100
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/other.db")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE bookmarks (url)"))
+    with pytest.raises(DatabaseUnsupported, match="another program"):
+        migrate(engine)
+    assert inspect(engine).get_table_names() == ["bookmarks"]
+    engine.dispose()
+
+
+def test_an_sqlite_without_returning_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+    with pytest.raises(DatabaseUnsupported, match="too old"):
+        open_database(f"sqlite:///{tmp_path}/a.db")
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnsupported, match="missing"):
         open_database(f"sqlite:///{tmp_path}/missing/a.db")

@@ -323,6 +323,8 @@ def test_the_pages_of_a_worker_known_dead_need_not_wait_for_their_lease(
     add("a.pdf", 2)
     (lost,) = claim(sessions, worker="dead")
     (kept,) = claim(sessions, worker="alive")
+    with sessions() as session:
+        assert ledger.lease_owners(session) == {"dead", "alive"}
     assert reap(sessions, now=1, dead=["dead", "unknown"]) == 1
     assert row(sessions, lost).state == "pending"
     assert row(sessions, kept).state == "leased"
