@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from celery import Celery
 from kombu.exceptions import OperationalError
 from sqlalchemy import select
 
@@ -31,7 +32,7 @@ class Dispatcher:
         self._services = services
         self._settings = services.settings
         self._app = make_app(services.settings)
-        self._connection = self._app.connection_for_write()
+        self._connection = _connect(self._app)
         self._broker_errors: tuple[type[BaseException], ...] = (
             OperationalError,
             *self._connection.connection_errors,
@@ -71,6 +72,21 @@ class Dispatcher:
         except self._connection.channel_errors:  # no worker has ever declared it: it is empty
             return 0
         return int(declared.message_count)
+
+
+def _connect(app: Celery) -> Any:
+    """A connection, not yet established; raises a lasting EnvironmentFault for a wrong URL."""
+    try:
+        connection = app.connection_for_write()
+        connection.transport_cls  # noqa: B018 (looks the transport up)
+    except (KeyError, ValueError, ImportError) as error:
+        raise EnvironmentFault(
+            "broker_unusable",
+            f"The broker cannot be used: {error}.",
+            "Check --broker, and that the package for this kind of broker is installed.",
+            lasting=True,
+        ) from error
+    return connection
 
 
 def reap(services: Services) -> int:

@@ -15,11 +15,11 @@ from ingest.content import DocumentFacts, PageFacts
 from ingest.errors import IngestError, NoPages
 from storage import documents
 from storage.documents import SourceRef
-from storage.errors import ErrorInfo
+from storage.errors import ErrorInfo, StorageError
 from storage.schema import Document
 from workers.faults import environment_faults
 from workers.services import Services
-from workers.sources import Source
+from workers.sources import Source, find_source
 
 if TYPE_CHECKING:
     from ingest.spool import SpooledFile
@@ -37,7 +37,7 @@ class TakenIn:
     """`known`: the same bytes were taken in before; only the source is new, or nothing."""
     pages: int = 0
     """Pages of the document that are chosen for reading, whether read by now or not."""
-    error: IngestError | None = None
+    error: IngestError | StorageError | None = None
     """Why, if failed: code, message, advice."""
 
 
@@ -50,6 +50,15 @@ def take_in(source: Source, services: Services) -> TakenIn:
         taken = _unchanged(source, services) or _new(source, services)
     log.info("taken_in", uri=taken.uri, document=taken.document_id, state=taken.state)
     return taken
+
+
+def take_in_uri(uri: str, services: Services) -> TakenIn:
+    """Take in the file that a task names; one that is not there becomes a failed document."""
+    try:
+        source = find_source(uri)
+    except (IngestError, StorageError) as error:
+        return _store_failed(SourceRef(uri, uri, ""), None, None, error, services)
+    return take_in(source, services)
 
 
 def _unchanged(source: Source, services: Services) -> TakenIn | None:
@@ -124,16 +133,23 @@ def _add(
 def _add_failed(
     source: Source, spooled: SpooledFile | None, error: IngestError, services: Services
 ) -> TakenIn:
-    with services.session.begin() as session:
+    sha256 = spooled.sha256 if spooled else None
+    return _store_failed(_place(source), sha256, source.object.size, error, services)
+
+
+def _store_failed(
+    place: SourceRef,
+    sha256: str | None,
+    size: int | None,
+    error: IngestError | StorageError,
+    services: Services,
+) -> TakenIn:
+    info = ErrorInfo(error.code, error.message, error.advice, error.retryable)
+    with environment_faults(), services.session.begin() as session:
         document_id = documents.add_failed_document(
-            session,
-            sha256=spooled.sha256 if spooled else None,
-            size=source.object.size,
-            media_type=None,
-            source=_place(source),
-            error=ErrorInfo(error.code, error.message, error.advice, error.retryable),
+            session, sha256=sha256, size=size, media_type=None, source=place, error=info
         )
-    return TakenIn(uri=source.object.uri, document_id=document_id, state="failed", error=error)
+    return TakenIn(uri=place.uri, document_id=document_id, state="failed", error=error)
 
 
 def _place(source: Source) -> SourceRef:

@@ -121,11 +121,11 @@ class Settings(BaseModel):
         PageSelection.parse(value)
         return value
 
-    @field_validator("database_url")
+    @field_validator("database_url", "broker_url")
     @classmethod
-    def _a_url(cls, value: str) -> str:
-        if "://" not in value:
-            raise ValueError("write a URL such as sqlite:///pagemill.db")
+    def _a_url(cls, value: str | None) -> str | None:
+        if value is not None and "://" not in value:
+            raise ValueError("write a URL such as sqlite:///pagemill.db or redis://localhost/0")
         return value
 
     @property

@@ -13,7 +13,6 @@ from workers.app import app
 from workers.application import READ_PAGES, TAKE_IN
 from workers.faults import EnvironmentFault
 from workers.pool_process import services
-from workers.sources import find_source
 
 LONGEST_PAUSE_SECONDS = 30.0
 TAKE_IN_SECONDS = 3600
@@ -34,7 +33,7 @@ _faults_in_a_row = 0
 def take_in(uri: str) -> None:
     """Take in the document at a path or URI and offer its pages to the workers."""
     try:
-        taken = pipeline.take_in(find_source(uri), services())
+        taken = pipeline.take_in_uri(uri, services())
         if taken.pages:
             read_pages.delay(services().settings.lane)
     except EnvironmentFault as fault:

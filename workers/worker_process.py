@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -149,4 +150,4 @@ class WorkerProcess:
 
 def logging_level() -> str:
     """The level at which a worker logs: ours, but never above INFO, the supervisor listens."""
-    return "DEBUG" if structlog.get_logger().isEnabledFor(10) else "INFO"
+    return "DEBUG" if logging.getLogger().isEnabledFor(logging.DEBUG) else "INFO"

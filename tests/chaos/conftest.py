@@ -145,9 +145,12 @@ class Job:
         victims = everything.get(name, [])
         if name != "all" and victims:
             victims = [chance.choice(victims)]
+        left = self.everything()
         hit = [kill(victim) for victim in victims]
         if name in ("supervisor", "all") and self.process:
             self.process.wait()
+            _, alive = psutil.wait_procs(left, timeout=30)
+            assert not alive, f"outlived their supervisor: {alive}"
         return name if any(hit) else ""
 
     def check_all_read_once(self, expected: list[tuple], pages: int = PAGES) -> None:
