@@ -15,6 +15,7 @@ import os
 import platform
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -179,7 +180,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for processes in options.processes:
             table.add_row(*measure(Path(folder), processes, options))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(
         f"{options.pages} pages of {options.lines} lines, {options.work:g} s of work, "
         f"claims of {options.batch}; SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, "
