@@ -76,7 +76,8 @@ class Drain:
     def run(self) -> int:
         """Read until there is a reason to end."""
         pages = 0
-        while (lease := self._next()) is not None:
+        # Grown or not, every run reads a page: a budget that is too small must not stop the job.
+        while not (pages and self._grown()) and (lease := self._next()) is not None:
             self._heart.progress()
             if self._heart.holds(lease):
                 self._deal_with(lease)
@@ -93,7 +94,7 @@ class Drain:
     def _next(self) -> Lease | None:
         """The next page in hand; what is in hand when the time is over is still read."""
         late = time.monotonic() - self._ends_at
-        if self._services.stop.is_set() or late > LATE_SECONDS or self._grown():
+        if self._services.stop.is_set() or late > LATE_SECONDS:
             return None
         if late < 0 and len(self._waiting) <= 1:  # one stays in hand, so that it is drawn ahead
             self._claim()
@@ -103,7 +104,7 @@ class Drain:
         resident = psutil.Process().memory_info().rss // MIB
         if resident <= self._settings.worker_memory_mb:
             return False
-        log.info("worker_grown", resident_mib=resident)
+        log.info("worker_grown", resident_mib=resident, budget_mib=self._settings.worker_memory_mb)
         return True
 
     def _claim(self) -> None:

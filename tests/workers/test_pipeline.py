@@ -277,6 +277,16 @@ def test_a_worker_that_is_told_to_stop_gives_back_what_it_has_not_begun(
     assert "lease_lost" not in outcomes(services)
 
 
+def test_a_worker_that_has_grown_ends_after_a_page_and_gives_the_others_back(
+    make_services: Callable[..., Services], draw: Draw
+) -> None:
+    services = make_services(worker_memory_mb=1)  # any process is larger
+    take(draw("a.pdf", *[1] * 6), services)
+    assert read_pages(services) == 1
+    assert sorted(page.state for page in pages(services)) == ["done"] + ["pending"] * 5
+    assert read_pages(services) == 1
+
+
 def test_a_lease_shorter_than_a_page_is_kept_alive(
     make_services: Callable[..., Services], draw: Draw, reader: Any
 ) -> None:
