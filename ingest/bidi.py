@@ -16,7 +16,8 @@ from ingest.layer import Glyph, LayerLine
 from ocr_core.page import Box
 
 _STRONG_RIGHT = {"R", "AL"}
-_NUMERIC = {"EN", "AN", "ES", "ET", "CS"}
+_DIGITS = {"EN", "AN"}
+_SEPARATORS = {"ES", "ET", "CS"}
 _MIRROR = str.maketrans("()[]{}«»", ")(][}{»«")
 _GAP = 0.12
 """Least width of a space, in em."""
@@ -116,7 +117,7 @@ def _word(parts: Sequence[Sequence[Glyph]]) -> _Word:
     kinds = {_kind(glyph) for part in parts for glyph in part}
     if kinds & _STRONG_RIGHT:
         backward = (glyph for part in reversed(parts) for glyph in part)
-        return _Word(_with_numbers_forward(list(backward)), 1)
+        return _Word(_in_runs(list(backward)), 1)
     forward = [glyph for part in parts for glyph in part]
     return _Word(_by_place(forward), -1 if "L" in kinds else 0)
 
@@ -128,12 +129,26 @@ def _in_reading_order(words: Sequence[_Word], base: int) -> Iterator[_Word]:
         yield from run if side < 0 else reversed(run)
 
 
-def _with_numbers_forward(word: Sequence[Glyph]) -> tuple[Glyph, ...]:
-    """Numbers inside an Arabic or Hebrew word are read from the left all the same."""
-    word = _with_ligatures_forward(word)
-    runs = groupby(word, key=lambda glyph: _kind(glyph) in _NUMERIC)
-    parts = (_by_place(tuple(run)) if numeric else tuple(run) for numeric, run in runs)
+def _in_runs(word: Sequence[Glyph]) -> tuple[Glyph, ...]:
+    """An Arabic or Hebrew word: its runs from the right, its numbers and Latin from the left."""
+    glyphs = _with_ligatures_forward(word)
+    kinds = [_run_kind(glyphs, at) for at in range(len(glyphs))]
+    paired = groupby(zip(kinds, glyphs, strict=True), key=lambda pair: pair[0])
+    runs = [(kind, [glyph for _, glyph in run]) for kind, run in paired]
+    runs.sort(key=lambda run: -min(glyph.box[0] for glyph in run[1]))
+    parts = (_by_place(run) if kind == "L" else tuple(run) for kind, run in runs)
     return tuple(glyph for part in parts for glyph in part)
+
+
+def _run_kind(glyphs: Sequence[Glyph], at: int) -> str:
+    """R for letters from right to left, L for what runs from the left, else a place of its own."""
+    kind = _kind(glyphs[at])
+    if kind in _STRONG_RIGHT or kind == "NSM":
+        return "R"
+    if kind in _SEPARATORS and 0 < at < len(glyphs) - 1:  # the point in 1.5 belongs to the number
+        around = {_kind(glyphs[at - 1]), _kind(glyphs[at + 1])}
+        return "L" if around <= _DIGITS else f"alone {at}"
+    return "L" if kind in _DIGITS or kind == "L" else f"alone {at}"
 
 
 def _with_ligatures_forward(word: Sequence[Glyph]) -> list[Glyph]:

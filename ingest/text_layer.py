@@ -32,6 +32,8 @@ _OWN_SAMPLE = 30
 """Characters of a font that is judged alone; rarer fonts are judged together."""
 _BAD_SHARE = 0.2
 """Of the characters of a line in broken fonts, to take it for garbage."""
+_NAMELESS = 0.3
+_WORD = 3
 _MOST = 0.5
 _LARGE_PICTURE = 0.25
 """Share of the page above which a picture with anything in it is read."""
@@ -61,17 +63,20 @@ def judge(layer: Layer, page: Box, grey: ink.Grey, scale: float, legible: float)
     written = [line for line in layer.lines if not line.text.isspace()]
     visible = _seen(written, layer.pictures, page, grey, scale, legible)
     seen = _distinct(visible)
-    broken = _broken_fonts(seen)
-    true = [line for line in seen if not _is_broken(line, broken)]
-    hidden, garbage = _count(written) - _count(visible), _count(seen) - _count(true)
+    fonts = _broken_fonts(seen)
+    true = [line for line in seen if not _is_broken(line, fonts)]
+    broken = [line for line in seen if _is_broken(line, fonts)]
+    hidden = _count(written) - _count(visible)
     if _count(written) == 0:
         return Judgement("none")
-    if hidden > max(_MOST * _count(written), garbage):
+    areas = _areas(true, broken, layer.pictures, page, grey, scale)
+    if true and not areas:
+        return Judgement("true", tuple(true))
+    if hidden > max(_MOST * _count(written), _count(broken)):
         return Judgement("hidden", tuple(true))
-    if garbage > _MOST * _count(seen):
+    if _count(broken) > _MOST * _count(seen) or not true:
         return Judgement("garbage", tuple(true))
-    areas = _areas(true, layer.pictures, page, grey, scale)
-    return Judgement("partial" if areas else "true", tuple(true), areas)
+    return Judgement("partial", tuple(true), areas)
 
 
 def join(
@@ -140,33 +145,48 @@ def _broken_fonts(lines: Iterable[LayerLine]) -> set[str]:
         for font, run in groupby(line.glyphs, key=lambda glyph: glyph.font):
             samples[font].add("".join(glyph.text for glyph in run))
     texts = {font: "\n".join(sorted(parts)) for font, parts in samples.items()}
+    broken = {font for font, text in texts.items() if _is_nameless(text)}
     rare = {font for font, text in texts.items() if len("".join(text.split())) < _OWN_SAMPLE}
-    broken = {font for font, text in texts.items() if font not in rare and is_garbage(text)}
+    broken |= {font for font, text in texts.items() if font not in rare and is_garbage(text)}
+    rare -= broken
     if is_garbage("\n".join(texts[font] for font in sorted(rare))):
         broken |= rare
     return broken
+
+
+def _is_nameless(text: str) -> bool:
+    """Whether a good part of a font's characters has no name: icons, or glyph numbers."""
+    characters = [character for character in text if not character.isspace()]
+    return sum(map(is_unmapped, characters)) > _NAMELESS * len(characters)
 
 
 def _is_broken(line: LayerLine, fonts: set[str]) -> bool:
     glyphs = [glyph for glyph in line.glyphs if not glyph.text.isspace()]
     bad = sum(glyph.font in fonts for glyph in glyphs)
     unmapped = sum(is_unmapped(glyph.text[0]) for glyph in glyphs)
-    return bad > _BAD_SHARE * len(glyphs) or (unmapped > 1 and unmapped > 0.3 * len(glyphs))
+    return bad > _BAD_SHARE * len(glyphs) or unmapped > max(1, _NAMELESS * len(glyphs))
 
 
 def _areas(
-    lines: Sequence[LayerLine],
+    true: Sequence[LayerLine],
+    broken: Sequence[LayerLine],
     pictures: Sequence[Picture],
     page: Box,
     grey: ink.Grey,
     scale: float,
 ) -> tuple[Box, ...]:
-    """Where the page shows text that no line covers, in points."""
-    covered = [_scaled(box, scale) for line in lines for box in _boxes(line)]
-    found = ink.uncovered_text(grey, covered)
-    large = [p.box for p in pictures if _shared(page, p.box) > _LARGE_PICTURE]
-    found += [box for box in (_scaled(b, scale) for b in large) if ink.is_busy(grey, box, covered)]
-    return tuple(_scaled(box, 1 / scale) for box in found)
+    """Where the page shows text that no true line covers, in points.
+
+    One or two glyphs in a broken font are icons rather than text.
+    """
+    covered = [_scaled(box, scale) for line in true for box in _boxes(line)]
+    large = (picture.box for picture in pictures if _shared(page, picture.box) > _LARGE_PICTURE)
+    scans = (_scaled(box, scale) for box in large)
+    found = [box for box in scans if ink.is_busy(grey, box, covered)]
+    found += ink.uncovered_text(grey, covered)
+    areas = [_scaled(box, 1 / scale) for box in found]
+    areas += [line.box for line in broken if _count([line]) >= _WORD]
+    return tuple(areas)
 
 
 def _scaled(box: Box, scale: float) -> Box:
