@@ -7,6 +7,7 @@ or its lease was lost meanwhile, and nothing of it is stored.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ from workers.spooling import local_copy
 
 log = structlog.get_logger()
 MIB = 2**20
+PDF = "application/pdf"
 LATE_SECONDS = 60.0
 """What reading the pages in hand may take when the time is over; the rest is given back."""
 _PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
@@ -47,6 +49,9 @@ def read_pages(services: Services, lane: str = "normal") -> int:
     Raises EnvironmentFault; pages in hand are then given back uncounted.
     """
     lanes = LANES[: LANES.index(lane) + 1]
+    # While OpenCV is imported it changes sys.path, which a sandbox started meanwhile, in the other
+    # thread, would inherit: so it comes first, and here, for the process that forks must stay cold.
+    importlib.import_module("cv2")
     with Heartbeat(services) as heart:
         drain = Drain(services, heart, lanes)
         try:
@@ -172,6 +177,8 @@ class Drain:
         if self._waiting and self._waiting[0].page_id not in self._drawn:
             ahead = self._waiting[0]
             self._drawn[ahead.page_id] = self._draw(ahead)
+        if lease.media_type != PDF:
+            _ = self._services.reader  # an image is sure to be read: open the networks meanwhile
         return drawing.result()
 
     def _draw(self, lease: Lease) -> Future[PageContent]:

@@ -11,10 +11,13 @@ from workers.dispatcher import Dispatcher, reap, settle
 from workers.faults import EnvironmentFault, environment_faults
 from workers.intake import TakenIn
 from workers.intake_thread import IntakeThread
+from workers.progress import Progress
 from workers.services import Services
 from workers.sources import Source
 from workers.tracking import Tracker
 from workers.worker_process import WorkerProcess
+
+__all__ = ["Job", "Progress"]
 
 COUNT_SECONDS = 0.2
 OFFER_SECONDS = 0.2
@@ -22,32 +25,6 @@ REAP_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
 LAST_FILE_SECONDS = 5.0
 """What the file that is being taken in may take when the job is told to end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a job is; what a progress bar shows."""
-
-    seconds: float
-    """Since the job began."""
-    taking_in: bool
-    """Whether files are still being taken in, so that the totals grow."""
-    files: int
-    """Files dealt with so far, failed ones included."""
-    files_failed: int
-    documents: int
-    pages: int
-    """Pages of interest: of the files of this job."""
-    pages_done: int
-    pages_quarantined: int
-    pages_leased: int
-    pages_waiting: int
-    pages_per_second: float
-    """Over the last half minute."""
-    workers: int
-    """Worker processes that live."""
-    alert: str | None = None
-    """Why nothing moves, if something is known to be wrong with the machine."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """The embedded mode: takes files in, starts and restarts workers, waits for the last page.
 
 It holds nothing that the database does not: killed at any moment, the same call again goes on.
+Importing this is cheap, so that the worker starts first; what a job needs is imported meanwhile.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from storage.errors import ObjectMissing
 from workers.faults import LOGGED_AS, EnvironmentFault
-from workers.intake import TakenIn
-from workers.job import Job, Progress
-from workers.services import Services
+from workers.progress import Outcome, Progress
 from workers.settings import Settings
-from workers.sources import Source
 from workers.worker_process import Event, WorkerProcess
+
+if TYPE_CHECKING:
+    from workers.intake import TakenIn
+    from workers.sources import Source
 
 __all__ = ["Outcome", "Progress", "Supervisor"]
 
@@ -32,18 +33,6 @@ ALERT_SECONDS = 35.0
 _OURS = {"event", "level", "logger", "timestamp"}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a job ended."""
-
-    progress: Progress
-    taken_in: tuple[TakenIn, ...] = ()
-    """One for each file, in the order they were taken in."""
-    interrupted: bool = False
-    """Ended by SIGINT or SIGTERM before everything was at rest; the same command continues it."""
-    document_ids: tuple[int, ...] = ()
 
 
 def _say_nothing(_: object) -> None:
@@ -109,6 +98,10 @@ class Supervisor:
         on_progress: Callable[[Progress], None],
         on_taken_in: Callable[[TakenIn], None],
     ) -> Outcome:
+        # Imported while the worker starts: these take as long as it does.
+        from workers.job import Job
+        from workers.services import Services
+
         with Services(self.settings) as services:
             job = Job(services, sources, self._worker, self._alerts)
             try:
