@@ -104,7 +104,7 @@ def found_exchanges(text: str) -> int:
 )
 def test_letters_exchanged_at_random_are_garbage(languages: tuple[str, ...]) -> None:
     # an exchange that happens to keep the frequent letters frequent may pass
-    assert found_exchanges(" ".join(REAL[language] for language in languages)) >= 14
+    assert found_exchanges(" ".join(REAL[language] for language in languages)) >= 12
 
 
 @pytest.mark.parametrize(("first", "last"), [(0x4E00, 0x9FFF), (0xAC00, 0xD7A3)])

@@ -253,6 +253,7 @@ def test_a_zygote_that_is_killed_is_replaced(letter: Path, family: Family) -> No
         sandbox.split(letter)
         zygote, child = family()
         zygote.kill()
+        wait_until(lambda: zygote.status() == psutil.STATUS_ZOMBIE)
         assert sandbox.split(letter).page_count == 1
         assert not {zygote, child} & set(family())
 
