@@ -12,15 +12,14 @@ from typing import Any
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
-from sqlalchemy import select
 
 from storage import documents, ledger
-from storage.ledger import WorkLeft
-from storage.schema import LANES, Page
+from storage.schema import LANES
 from workers.application import READ_PAGES, make_app
 from workers.faults import EnvironmentFault, environment_faults
 from workers.identity import is_dead
 from workers.services import Services
+from workers.waiting import due_pages, lease_owners
 
 log = structlog.get_logger()
 
@@ -44,11 +43,11 @@ class Dispatcher:
         Raises EnvironmentFault if the broker or the database is away.
         """
         with environment_faults(), self._services.reading() as session:
-            due = ledger.work_left(session, self._settings.queue).pending_due
+            due = due_pages(session, self._settings.queue, self._settings.jobs)
         if not due:
             return 0
         try:
-            missing = min(due, self._settings.jobs) - self._queued()
+            missing = due - self._queued()
             for _ in range(missing):
                 self._app.send_task(READ_PAGES, args=[LANES[-1]], queue=self._settings.queue)
         except self._broker_errors as error:
@@ -97,12 +96,9 @@ def reap(services: Services) -> int:
     """
     with environment_faults():
         with services.reading() as session:
-            left = ledger.work_left(session)
-            owners = session.scalars(
-                select(Page.lease_owner).where(Page.state == "leased").distinct()
-            ).all()
-        dead = [owner for owner in owners if owner and is_dead(owner)]
-        if not dead and not _expired(left):
+            owners = lease_owners(session)
+        dead = [owner for owner in owners if is_dead(owner)]
+        if not dead and all(until >= datetime.now(UTC) for until in owners.values()):
             return 0
         with services.session.begin() as session:
             taken_back = ledger.reap(session, dead_workers=dead)
@@ -114,7 +110,3 @@ def settle(services: Services) -> None:
     """Close documents whose last pages came to rest unseen by each other."""
     with environment_faults(), services.session.begin() as session:
         documents.settle(session)
-
-
-def _expired(left: WorkLeft) -> bool:
-    return left.next_expiry is not None and left.next_expiry < datetime.now(UTC)

@@ -31,6 +31,7 @@ from workers.provenance import run_of
 from workers.reading import ReadPage, read_content, read_page, render
 from workers.services import Services
 from workers.spooling import local_copy
+from workers.waiting import due_pages
 
 log = structlog.get_logger()
 MIB = 2**20
@@ -63,7 +64,7 @@ def read_pages(services: Services, lane: str = "normal") -> int:
 def pages_wait(services: Services) -> bool:
     """Whether a page of our queue could be claimed now."""
     with environment_faults(), services.reading() as session:
-        return ledger.work_left(session, services.settings.queue).pending_due > 0
+        return due_pages(session, services.settings.queue, 1) > 0
 
 
 class Drain:
@@ -134,10 +135,10 @@ class Drain:
 
     def _fair_share(self) -> int:
         """How many pages to claim: few when few wait, so that the other workers get some too."""
+        most, turns = self._settings.claim_pages, 2 * self._settings.jobs
         with environment_faults(), self._services.reading() as session:
-            due = ledger.work_left(session, self._settings.queue).pending_due
-        most = self._settings.claim_pages
-        return min(most, -(-due // (2 * self._settings.jobs)))
+            due = due_pages(session, self._settings.queue, most * turns)
+        return -(-due // turns)
 
     def _deal_with(self, lease: Lease) -> None:
         """Bring one page to its end; raises EnvironmentFault after giving it back."""

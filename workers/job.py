@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from storage import ledger
 from workers.dispatcher import Dispatcher, reap, settle
 from workers.faults import EnvironmentFault, environment_faults
 from workers.intake import TakenIn
@@ -15,6 +14,7 @@ from workers.progress import Progress
 from workers.services import Services
 from workers.sources import Source
 from workers.tracking import Tracker
+from workers.waiting import lease_owners
 from workers.worker_process import WorkerProcess
 
 __all__ = ["Job", "Progress"]
@@ -23,6 +23,9 @@ COUNT_SECONDS = 0.2
 OFFER_SECONDS = 0.2
 REAP_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
+WORKERS_SECONDS = 2.0
+REST = 20.0
+"""A duty takes at most one part in so many of the time."""
 LAST_FILE_SECONDS = 5.0
 """What the file that is being taken in may take when the job is told to end."""
 
@@ -37,10 +40,11 @@ class Duty:
     next_at: float = 0.0
 
     def do_if_due(self, now: float) -> None:
-        """Do it if its time has come; the next time counts from its end."""
+        """Do it if its time has come; what takes long is done less often."""
         if now >= self.next_at:
             self.do()
-            self.next_at = time.monotonic() + self.every
+            took = time.monotonic() - now
+            self.next_at = now + took + max(self.every, REST * took)
 
 
 class Job:
@@ -62,6 +66,7 @@ class Job:
         self._intake = IntakeThread(sources, services.settings)
         self._intake.start()
         self._taking_in = True
+        self._workers = 0
         self._fault: EnvironmentFault | None = None
         self._dispatcher = Dispatcher(services)
         self._duties = (
@@ -69,6 +74,7 @@ class Job:
             Duty(OFFER_SECONDS, self._dispatcher.offer),
             Duty(COUNT_SECONDS, self._count),
             Duty(SETTLE_SECONDS, lambda: settle(services)),
+            Duty(WORKERS_SECONDS, self._count_workers),
         )
 
     @property
@@ -100,7 +106,7 @@ class Job:
     def nothing_in_hand(self) -> bool:
         """Whether no worker at all is reading a page, of this job or of another."""
         with self._services.reading() as session:
-            return ledger.work_left(session).leased == 0
+            return not lease_owners(session)
 
     def progress(self) -> Progress:
         """How far it is."""
@@ -118,7 +124,7 @@ class Job:
             pages_leased=pages["leased"],
             pages_waiting=pages["pending"],
             pages_per_second=self.tracker.speed(),
-            workers=self._worker.count(),
+            workers=self._workers,
             alert=faults[0].message if faults else None,
         )
 
@@ -135,6 +141,9 @@ class Job:
     def _count(self) -> None:
         with environment_faults(), self._services.reading() as session:
             self.tracker.refresh(session)
+
+    def _count_workers(self) -> None:
+        self._workers = self._worker.count()
 
     def _faults(self) -> list[EnvironmentFault]:
         known = (self._intake.alert, self._fault, *self._worker_faults())
