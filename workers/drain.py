@@ -31,7 +31,7 @@ from workers.provenance import run_of
 from workers.reading import ReadPage, read_content, read_page, render
 from workers.services import Services
 from workers.spooling import local_copy
-from workers.waiting import due_pages
+from workers.waiting import due_pages, seconds_to_next
 
 log = structlog.get_logger()
 MIB = 2**20
@@ -61,10 +61,11 @@ def read_pages(services: Services, lane: str = "normal") -> int:
             drain.give_back()
 
 
-def pages_wait(services: Services) -> bool:
-    """Whether a page of our queue could be claimed now."""
+def next_page_in(services: Services) -> float | None:
+    """Seconds until a page of our queue can be claimed: 0 for now, None if none waits."""
+    queue = services.settings.queue
     with environment_faults(), services.reading() as session:
-        return due_pages(session, services.settings.queue, 1) > 0
+        return 0.0 if due_pages(session, queue, 1) else seconds_to_next(session, queue)
 
 
 class Drain:

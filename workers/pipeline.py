@@ -7,14 +7,14 @@ read_file    file → pages, without a database                   (reading.py)
 
 from __future__ import annotations
 
-from workers.drain import pages_wait, read_pages
+from workers.drain import next_page_in, read_pages
 from workers.intake import TakenIn, take_in, take_in_uri
 from workers.reading import ReadPage, read_file
 
 __all__ = [
     "ReadPage",
     "TakenIn",
-    "pages_wait",
+    "next_page_in",
     "read_file",
     "read_pages",
     "take_in",

@@ -6,11 +6,14 @@ in the database when the task ends.
 
 from __future__ import annotations
 
+import time
+
 import structlog
 
 from workers import pipeline
 from workers.app import app
 from workers.application import READ_PAGES, TAKE_IN
+from workers.dispatcher import reap
 from workers.faults import EnvironmentFault
 from workers.pool_process import services
 
@@ -18,6 +21,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 TAKE_IN_SECONDS = 3600
 log = structlog.get_logger()
 _faults_in_a_row = 0
+_promised_at = 0.0
 
 
 @app.task(
@@ -48,10 +52,11 @@ def read_pages(lane: str = "normal") -> None:
     """Claim and read waiting pages of this lane and the more urgent ones, for a while."""
     global _faults_in_a_row
     try:
+        reap(services())
         pipeline.read_pages(services(), lane)
         _faults_in_a_row = 0
-        if not services().stop.is_set() and pipeline.pages_wait(services()):
-            read_pages.delay(lane)
+        if not services().stop.is_set():
+            _offer_the_rest(lane)
     except EnvironmentFault as fault:
         _faults_in_a_row += 1
         fault.log(task=READ_PAGES)
@@ -59,3 +64,16 @@ def read_pages(lane: str = "normal") -> None:
         services().stop.wait(min(2.0 ** (_faults_in_a_row - 1), LONGEST_PAUSE_SECONDS))
     except Exception:  # the border of the task
         log.exception("task_failed", task=READ_PAGES)
+
+
+def _offer_the_rest(lane: str) -> None:
+    """Send a hint for the pages that are left: now, or once for when the next may be tried again.
+
+    Supervisors send hints all the time; a Celery worker without one must not wait for the next.
+    """
+    global _promised_at
+    wait = pipeline.next_page_in(services())
+    if wait is None or (wait and time.monotonic() < _promised_at):
+        return
+    _promised_at = time.monotonic() + wait
+    read_pages.apply_async((lane,), countdown=wait)

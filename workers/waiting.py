@@ -20,6 +20,17 @@ def due_pages(session: Session, queue: str, most: int) -> int:
     return session.scalar(select(func.count()).select_from(counted)) or 0
 
 
+def seconds_to_next(session: Session, queue: str) -> float | None:
+    """When the first page of a queue may be claimed, from now; 0 if one may be, None if none waits.
+
+    Asked when nothing is due, so that only the few pages that wait for another try are looked at.
+    """
+    first = session.scalar(
+        select(func.min(Page.due_at)).where(Page.state == "pending", Page.queue == queue)
+    )
+    return None if first is None else max(0.0, (first - utc_now()).total_seconds())
+
+
 def lease_owners(session: Session) -> dict[str, datetime]:
     """The workers that hold pages, and when the first lease of each ends."""
     rows = session.execute(

@@ -15,7 +15,7 @@ from storage import ledger
 from storage.schema import Attempt, Document, Page
 from storage.times import utc_now
 from workers.faults import EnvironmentFault
-from workers.pipeline import pages_wait, read_file, read_pages, take_in
+from workers.pipeline import next_page_in, read_file, read_pages, take_in
 from workers.services import Services
 from workers.sources import find_source
 
@@ -55,13 +55,13 @@ def test_a_document_goes_from_the_folder_to_the_database(
 ) -> None:
     taken = take(draw("mixed.pdf", TEXT, 3), services)
     assert (taken.state, taken.pages) == ("taken", 2)
-    assert pages_wait(services)
+    assert next_page_in(services) == 0
     assert read_pages(services) == 2
     assert lines(services) == [(1, TEXT), (2, "line 1"), (2, "line 2"), (2, "line 3")]
     assert [page.text_source for page in pages(services)] == ["text_layer", "ocr"]
     assert reader.pages == 1
     assert document(services, taken.document_id).state == "done"
-    assert not pages_wait(services)
+    assert next_page_in(services) is None
 
 
 def test_taking_in_and_reading_twice_is_the_same_as_once(services: Services, draw: Draw) -> None:
@@ -175,6 +175,9 @@ def test_a_page_that_kills_the_sandbox_is_blamed_and_its_neighbours_are_read(
     assert (first.state, third.state) == ("done", "done")
     assert (second.state, second.blamed, second.error_code) == ("pending", 1, "sandbox_crashed")
     assert second.due_at > utc_now()
+    wait = next_page_in(services)
+    assert wait is not None
+    assert 0 < wait <= 5
 
 
 def test_a_fault_of_ours_on_one_page_does_not_stop_the_others(

@@ -127,10 +127,14 @@ def test_a_watch_takes_in_what_appears_and_ends_with_a_signal(
 
 def test_a_worker_that_cannot_start_is_given_up_with_its_last_words(settings: Settings) -> None:
     worker = WorkerProcess(settings.model_copy(update={"broker_url": "nosuch://"}), lambda _: None)
-    with pytest.raises(EnvironmentFault, match="No such transport") as caught:
+
+    def keep_running() -> None:
         while True:
             worker.keep_running()
             time.sleep(0.05)
+
+    with pytest.raises(EnvironmentFault, match="No such transport") as caught:
+        keep_running()
     worker.kill()
     assert caught.value.lasting
 

@@ -12,6 +12,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import text
 
+from storage import ledger
 from workers.application import make_app
 from workers.services import Services
 from workers.settings import Settings
@@ -89,3 +90,21 @@ def test_a_document_that_is_sent_by_name_is_taken_in_and_read(
     wait_for(settings, errors, [("source_missing",)])
     worker.terminate()
     assert worker.wait(PATIENCE) == 0
+
+
+def test_a_worker_alone_takes_back_the_pages_of_a_dead_one_and_tries_again_later(
+    settings: Settings,
+    app: Celery,
+    worker: subprocess.Popen[bytes],
+    draw: Callable[..., Path],
+) -> None:
+    from workers.pipeline import take_in_uri
+
+    with Services(settings) as services:
+        take_in_uri(str(draw("a.pdf", "one page")), services)
+        with services.session.begin() as session:
+            place, _, _ = services.worker.split(":")
+            ledger.claim(session, worker=f"{place}:1:0", lease_seconds=3600)  # no such process
+    app.send_task("pagemill.read_pages", args=["bulk"])  # the only hint; the page waits a second
+    wait_for(settings, "SELECT text FROM v_pages", [("one page",)])
+    wait_for(settings, "SELECT outcome FROM attempts", [("lease_lost",), ("ok",)])
