@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_core.runtime import BestPath
+
 BLANK = 0
 
 
@@ -43,14 +45,12 @@ def collapse(ids: Sequence[int]) -> list[int]:
     return [i for i in kept if i != BLANK]
 
 
-def symbols(probabilities: NDArray[np.float32], characters: Sequence[str]) -> list[Symbol]:
-    """Frames (T, C) of class probabilities → characters with their frames, by the best path.
+def symbols(path: BestPath, characters: Sequence[str]) -> list[Symbol]:
+    """Best path of one line (1, T) → characters with their frames.
 
     `characters[i]` is the text of class i; class 0 is the blank and the last one the space.
     """
-    ids = probabilities.argmax(axis=1)
-    best = probabilities[np.arange(len(ids)), ids]
-    spaces = probabilities[:, len(characters) - 1]
+    ids, best, spaces = path.ids[0], path.probabilities[0], path.spaces[0]
     read: list[Symbol] = []
     for first, end in _runs(ids):
         if ids[first] == BLANK:

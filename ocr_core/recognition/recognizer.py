@@ -62,9 +62,9 @@ class Recognizer:
         ink = ink_columns(crop)
         symbols: list[Symbol] = []
         for start, end in cuts(ink):
-            frames = self._session.run(line_input(crop[:, start:end]))[0]
-            moved = [_shifted(s, start // FRAME) for s in decode.symbols(frames, self._characters)]
-            symbols += moved
+            path = self._session.best(line_input(crop[:, start:end]))
+            part = decode.symbols(path, self._characters)
+            symbols += [_shifted(symbol, start // FRAME) for symbol in part]
         return ReadLine(tuple(restore_spaces(symbols, ink)), ink)
 
 

@@ -33,6 +33,8 @@ class BestPath(NamedTuple):
     """(N, T)"""
     probabilities: FloatArray
     """(N, T), of that class, in [0, 1]"""
+    spaces: FloatArray
+    """(N, T), of the last class: in the charset of a recogniser the space."""
 
 
 class Session(Protocol):

@@ -40,4 +40,4 @@ def best_path(probabilities: FloatArray) -> BestPath:
     """
     ids = probabilities.argmax(axis=-1)
     best = np.take_along_axis(probabilities, ids[..., None], axis=-1)[..., 0]
-    return BestPath(ids.astype(np.int32), best)
+    return BestPath(ids.astype(np.int32), best, probabilities[..., -1].copy())

@@ -38,8 +38,12 @@ class TorchSession:
 
     def best(self, batch: FloatArray) -> BestPath:
         """See Session.best; the arg-max is made on the device."""
-        probabilities, ids = self._infer(batch).max(dim=-1)
-        return BestPath(ids.to(torch.int32).cpu().numpy(), probabilities.cpu().numpy())
+        classes = self._infer(batch)
+        probabilities, ids = classes.max(dim=-1)
+        spaces = classes[..., -1].contiguous()
+        return BestPath(
+            ids.to(torch.int32).cpu().numpy(), probabilities.cpu().numpy(), spaces.cpu().numpy()
+        )
 
     def _infer(self, batch: FloatArray) -> Tensor:
         images = torch.from_numpy(self._checked(batch))

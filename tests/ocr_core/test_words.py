@@ -12,16 +12,16 @@ from ocr_core.recognition import decode
 from ocr_core.recognition.decode import Symbol
 from ocr_core.recognition.recognizer import LONGEST, cuts, padded_width
 from ocr_core.recognition.words import restore_spaces, split_words
+from ocr_core.runtime import BestPath
 
 CHARACTERS = ("", "a", "b", "中", "1", ".", " ")
 
 
-def frames(ids: list[int], space: float = 0.0) -> np.ndarray:
-    """(T, C) probabilities with 0.9 on the given classes; `space` on the space of blank frames."""
-    out = np.full((len(ids), len(CHARACTERS)), 0.01, np.float32)
-    out[np.arange(len(ids)), ids] = 0.9
-    out[np.array(ids) == 0, -1] = space
-    return out
+def frames(ids: list[int], space: float = 0.0) -> BestPath:
+    """The path of these classes at 0.9; `space` is the probability of one in blank frames."""
+    path = np.array([ids], np.int32)
+    spaces = np.where(path == 0, space, 0.01).astype(np.float32)
+    return BestPath(path, np.full(path.shape, 0.9, np.float32), spaces)
 
 
 def ink(*stretches: tuple[int, int], width: int) -> np.ndarray:
@@ -38,7 +38,7 @@ def test_collapse_merges_repeats_but_keeps_a_double_letter() -> None:
 
 @given(st.lists(st.integers(0, len(CHARACTERS) - 1), max_size=40))
 def test_symbols_are_the_collapsed_path_with_its_frames(ids: list[int]) -> None:
-    read = decode.symbols(frames(ids) if ids else np.zeros((0, 7), np.float32), CHARACTERS)
+    read = decode.symbols(frames(ids), CHARACTERS)
     assert [s.text for s in read] == [CHARACTERS[i] for i in decode.collapse(ids)]
     assert all(s.first <= s.last < len(ids) for s in read)
     assert all(a.last < b.first for a, b in itertools.pairwise(read))

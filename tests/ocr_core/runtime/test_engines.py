@@ -104,6 +104,7 @@ def test_the_best_path_is_the_arg_max_of_the_probabilities(
     assert (best.ids.dtype, best.probabilities.dtype) == (np.int32, np.float32)
     np.testing.assert_array_equal(best.ids, full.argmax(axis=-1))
     np.testing.assert_array_equal(best.probabilities, full.max(axis=-1))
+    np.testing.assert_array_equal(best.spaces, full[..., -1])
 
 
 @pytest.mark.parametrize("engine", ENGINES)
