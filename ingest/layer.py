@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ocr_core.page import Box, Quad
+from ocr_core.page import Box, Quad, Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,14 @@ class Picture:
     box: Box
     """In points; may reach beyond the page."""
     width: int
-    """Pixels of the stored image."""
+    """Pixels, as it lies on the page: of the stored image, or exchanged by a quarter turn."""
     height: int
+    channels: int
+    """Of its colour space; 0 for a stencil, through which a colour is painted."""
     opaque: bool
     """Whether it hides what was painted before it."""
-    fills: bool
-    """Whether its edges run along the page's, so that `box` is all of it and nothing else."""
+    turn: Rotation | None
+    """Degrees clockwise by which it is turned; None if it is mirrored or slants."""
     order: int
     """Place in the order of painting, shared with lines."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ from ocr_core.page import Rotation
 pymupdf: Any = _pymupdf  # it has no types worth checking
 MEDIA_TYPE = "application/pdf"
 _ROTATIONS: dict[int, Rotation] = {0: 0, 90: 90, 180: 180, 270: 270}
+_PLAIN_COLOURS = {"DeviceGray", "DeviceRGB", "CalGray", "CalRGB", "ICCBased"}
+_CHANGING_KEYS = ("Decode", "Mask", "DecodeParms", "ImageMask")
+_CHANGING_OPERATORS = re.compile(rb"(?:^|\s)(?:gs|W\*?|sh)(?:\s|$)")
+_LONG_CONTENT = 1_000_000
 _NO_SIZE = (0.0, 0.0)
 
 
@@ -102,6 +107,31 @@ def draw(page: Any, scale_x: float, scale_y: float, *, grey: bool = False) -> Im
     rows = samples.reshape(drawn.height, drawn.stride)[:, : drawn.width * drawn.n]
     shape = (drawn.height, drawn.width) if grey else (drawn.height, drawn.width, 3)
     return rows.reshape(shape).copy()  # MuPDF frees its own with the pixmap
+
+
+def sole_jpeg(page: Any) -> bytes | None:
+    """The JPEG file a page consists of, if it is nothing but one plain JPEG picture.
+
+    Hidden text may lie over it. Whatever changes how the picture looks (masks, inverted or odd
+    colours, transparency, clipping, anything else painted) gives None.
+    """
+    pictures = page.get_images(full=True)
+    if len(pictures) != 1:
+        return None
+    xref, mask, _, _, bits, colours, _, _, packing, inside = pictures[0]
+    plain = (mask, bits, packing, inside) == (0, 8, "DCTDecode", 0) and colours in _PLAIN_COLOURS
+    if not plain or any(_has(page.parent, xref, key) for key in _CHANGING_KEYS):
+        return None
+    content = page.read_contents()
+    if len(content) > _LONG_CONTENT or _CHANGING_OPERATORS.search(content):
+        return None
+    painted = [kind for kind, *_ in page.get_bboxlog() if kind != "ignore-text"]
+    jpeg: bytes | None = page.parent.xref_stream_raw(xref)
+    return jpeg if painted == ["fill-image"] else None
+
+
+def _has(document: Any, xref: int, key: str) -> bool:
+    return bool(document.xref_get_key(xref, key)[0] != "null")
 
 
 def _opened(path: Path) -> Any:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pil
 from PIL import ImageCms
 
 from ingest.content import Image
+from ocr_core.page import Rotation
 
 _DEEP = ("I", "F")
 _WHITE_IS_ZERO = 0
@@ -29,6 +32,36 @@ def rgb_of(picture: Pil.Image) -> Image:
     if picture.mode == "CMYK":
         picture = _through_profile(picture)
     return np.asarray(picture.convert("RGB"))
+
+
+def decoded_jpeg(data: bytes, orientation: int = 1) -> Image | None:
+    """The pixels of a JPEG file, turned as the EXIF orientation says; None if it is broken.
+
+    An orientation inside the file is not looked at: in a PDF it means nothing.
+    """
+    how = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    if stored is None:
+        return None
+    upright = _TURNS.get(orientation, _as_it_is)(stored.astype(np.uint8, copy=False))
+    return np.ascontiguousarray(upright)
+
+
+def _as_it_is(image: Image) -> Image:
+    return image
+
+
+# EXIF 2.3, orientation: what has to be done to the stored rows to see them upright.
+_TURNS: dict[int, Callable[[Image], Image]] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: image.transpose(1, 0, 2)[:, ::-1],
+    7: lambda image: image.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda image: image.transpose(1, 0, 2)[::-1],
+}
+ORIENTATION_OF_TURN: dict[Rotation, int] = {0: 1, 90: 6, 180: 3, 270: 8}
 
 
 def reduced(picture: Pil.Image, max_pixels: int) -> Pil.Image:

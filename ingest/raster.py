@@ -14,7 +14,8 @@ import pi_heif
 from PIL import Image as Pil
 from PIL import ImageFile, ImageOps
 
-from ingest.content import DocumentFacts, PageFacts
+from ingest import pixels
+from ingest.content import DocumentFacts, Image, PageFacts
 from ingest.errors import DamagedFile, NoPages, PageMissing, TooManyPages, TooManyPixels
 from ingest.media import Limits
 from ocr_core.page import Rotation
@@ -50,6 +51,8 @@ _BYTES_A_PIXEL = {"1": 1, "L": 1, "I;16": 2, "I;16L": 2, "I;16B": 2}
 _DECODED_SHARE = 0.65
 """Of the memory limit, for the picture as decoded; the rest is for its copy in RGB."""
 _CHEAP_PIXELS = 1_000_000
+_TAIL = 4096
+"""Bytes at the end of a file among which its end mark must be."""
 
 
 def preload() -> None:
@@ -83,6 +86,17 @@ class RasterFile:
             self._measure_frames()
         self.frame(1, decode=not self._looks_whole(self._at(1)))
         return DocumentFacts(self.media_type, len(pages), pages)
+
+    def jpeg_pixels(self) -> Image | None:
+        """The upright pixels of a plain JPEG, by the fastest way; None if it is anything else."""
+        if self.media_type != "image/jpeg" or self._frames.mode not in ("L", "RGB"):
+            return None
+        width, height = self._frames.size
+        data = self.path.read_bytes()
+        if width * height > self.limits.max_pixels or b"\xff\xd9" not in data[-_TAIL:]:
+            return None
+        scan = pixels.decoded_jpeg(data, orientation=_orientation(self._frames))
+        return scan if scan is not None and scan.size == 3 * width * height else None
 
     def frame(self, page_no: int, *, decode: bool = True) -> Pil.Image:
         """A frame, upright; larger than the limit of a page only where it cannot be made smaller.
@@ -171,7 +185,7 @@ class RasterFile:
         if width * height <= _CHEAP_PIXELS:
             return False
         with self.path.open("rb") as file:
-            file.seek(max(0, self.path.stat().st_size - 4096))
+            file.seek(max(0, self.path.stat().st_size - _TAIL))
             tail = file.read()
         match self.media_type:
             case "image/jpeg":

@@ -97,12 +97,17 @@ def _share(page: Box, box: Box) -> float:
     return max(width, 0.0) * max(height, 0.0) / (page[2] * page[3])
 
 
+def filling_picture(page: Box, pictures: Sequence[Picture]) -> Picture | None:
+    """The finest picture that lies upright, or turned, on all of the page; None without one."""
+    filling = [each for each in pictures if each.turn is not None and _fills(page, each.box)]
+    return max(filling, key=_dpi, default=None)
+
+
 def _exact_scale(page: Box, pictures: Sequence[Picture]) -> Scale | None:
-    """The scale on which the finest picture that fills the page keeps its very pixels."""
-    filling = [picture for picture in pictures if picture.fills and _fills(page, picture.box)]
-    if not filling:
+    """The scale on which the picture that fills the page keeps its very pixels."""
+    finest = filling_picture(page, pictures)
+    if finest is None:
         return None
-    finest = max(filling, key=_dpi)
     x0, y0, x1, y1 = finest.box
     scale = Scale(finest.width / (x1 - x0), finest.height / (y1 - y0))
     return scale if abs(scale.x / scale.y - 1) < _SQUARE else None

@@ -103,15 +103,21 @@ def _seen(
 ) -> list[LayerLine]:
     seen = []
     for line in lines:
-        painted = (glyph for glyph in line.glyphs if _is_painted(glyph, pictures))
-        inside = [g for g in painted if g.size > legible and _lies_in(g.box, (page,))]
-        if not any(not glyph.text.isspace() for glyph in inside):
+        inside = _inside(line, page)
+        painted = [g for g in inside if g.size > legible and _is_painted(g, pictures)]
+        if all(glyph.text.isspace() for glyph in painted):
             continue
-        shown = line.with_glyphs(inside)
+        shown = line.with_glyphs(painted)
         is_hidden = any(_hides(picture, shown) for picture in pictures)
         if not is_hidden and ink.shows(grey, _scaled(shown.box, scale)):
             seen.append(shown)
     return seen
+
+
+def _inside(line: LayerLine, page: Box) -> Sequence[Glyph]:
+    if line.box[0] >= 0 and line.box[1] >= 0 and line.box[2] <= page[2] and line.box[3] <= page[3]:
+        return line.glyphs
+    return [glyph for glyph in line.glyphs if _lies_in(glyph.box, (page,))]
 
 
 def _hides(picture: Picture, line: LayerLine) -> bool:

@@ -1,5 +1,6 @@
 """How PDF pages are opened and drawn."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,3 +252,82 @@ def test_a_title_is_told(sandbox: Sandbox, tmp_path: Path) -> None:
         document.set_metadata({"title": "年度報告"})
         document.save(path)
     assert sandbox.split(path).title == "年度報告"
+
+
+def jpeg(picture: Image.Image, **how: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=90, **how)
+    return file.getvalue()
+
+
+def shade(width: int = 600, height: int = 800) -> Image.Image:
+    """Dark at the top left, light at the bottom right: no turn or mirroring looks the same."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    levels = 40 + 120 * rows / height + 80 * columns / width
+    return Image.fromarray(levels.astype(np.uint8))
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_page_that_is_one_jpeg_has_its_very_pixels(
+    sandbox: Sandbox, make: Make, turn: int, mode: str
+) -> None:
+    """They are taken from the file, not drawn; MuPDF's drawing agrees but for its rounding."""
+    data = jpeg(shade().convert(mode))
+    sideways = turn in (90, 270)
+
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_image(page.rect, stream=data, keep_proportion=False)
+        page.set_rotation(turn)
+
+    path = make(draw, 216, 288)
+    page = sandbox.page(path, 1)
+    assert page.image is not None
+    stored = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.array_equal(page.image, np.rot90(stored, -turn // 90))
+    assert (page.width, page.height) == ((800, 600) if sideways else (600, 800))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        lambda page: page.insert_text((20, 20), "seen", color=(1, 1, 1)),
+        lambda page: page.draw_rect((50, 50, 150, 150), fill=(1, 0, 0)),
+        lambda page: page.add_rect_annot((50, 50, 150, 150)),
+    ],
+)
+def test_whatever_is_painted_over_the_jpeg_is_drawn(
+    sandbox: Sandbox, make: Make, more: Draw
+) -> None:
+    data = jpeg(shade())
+
+    def draw(page: pymupdf.Page) -> None:
+        page.insert_image(page.rect, stream=data, keep_proportion=False)
+        more(page)
+
+    page = sandbox.page(make(draw, 216, 288), 1, mode="redo")
+    assert page.image is not None
+    stored = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    assert np.abs(page.image - stored).max() > 60
+
+
+@pytest.mark.parametrize("change", ["Decode", "clip", "faint"])
+def test_a_jpeg_that_the_page_changes_is_drawn(
+    sandbox: Sandbox, raw_pdf: Make, change: str
+) -> None:
+    data = jpeg(shade())
+    extra = b"/Decode[1 0]" if change == "Decode" else b""
+    before = {"clip": b"0 0 100 100 re W n ", "faint": b"/G gs "}.get(change, b"")
+    content = before + b"216 0 0 288 0 0 cm /I Do"
+    path = raw_pdf(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 216 288]/Contents 4 0 R"
+        b"/Resources<</XObject<</I 5 0 R>>/ExtGState<</G<</ca 0.2>>>>>>>>",
+        b"<</Length %d>>stream\n%b\nendstream" % (len(content), content),
+        b"<</Type/XObject/Subtype/Image/Width 600/Height 800/BitsPerComponent 8/Filter/DCTDecode"
+        b"/ColorSpace/DeviceGray%b/Length %d>>stream\n%b\nendstream" % (extra, len(data), data),
+    )
+    page = sandbox.page(path, 1)
+    assert page.image is not None
+    assert page.image[10, 10].min() > 180  # stored at 41: inverted, cut off or faint
