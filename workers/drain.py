@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from ingest.content import PageContent
 from ingest.errors import IngestError
+from ocr_core.errors import EngineFailed
 from storage import ledger
 from storage.errors import ErrorInfo, LeaseLost
 from storage.ledger import Lease, SavedPage
@@ -155,6 +156,10 @@ class Drain:
             except IngestError as error:
                 info = ErrorInfo(error.code, error.message, error.advice, error.retryable)
                 self._refuse(lease, info, blame=error.blames_page)
+            except EngineFailed as error:  # the page did it: its size, or the memory it took
+                self._services.forget_reader()
+                info = ErrorInfo(error.code, error.message, error.advice, error.retryable)
+                self._refuse(lease, info, blame=True)
             except Exception as error:  # the border of a page: no fault in one may stop the others
                 log.exception("page_failed")
                 self._refuse(lease, _internal(error), blame=False)

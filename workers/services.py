@@ -92,6 +92,10 @@ class Services:
             )
         )
 
+    def forget_reader(self) -> None:
+        """Give up networks whose engine has failed; the next page opens them anew."""
+        self.__dict__.pop("reader", None)
+
     @cached_property
     def _engine(self) -> Engine:
         from storage.database import open_database

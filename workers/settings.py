@@ -23,7 +23,13 @@ PREFIX = "PAGEMILL_"
 CONFIG_FILE = "pagemill.toml"
 SETTLED = "PAGEMILL_SETTLED"
 """Settings as JSON, given to a worker process by the process that started it: they are final."""
-_OTHER_VARIABLES = {"PAGEMILL_CONFIG", SETTLED, "PAGEMILL_EVAL_DATA"}
+_OTHER_VARIABLES = {
+    "PAGEMILL_CONFIG",
+    "PAGEMILL_EVAL_DATA",
+    "PAGEMILL_EVAL_SCORE",
+    "PAGEMILL_MODELS",
+    SETTLED,
+}
 _LIMITS = Limits()
 
 Lane = Literal["interactive", "normal", "bulk"]

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select, text
 
 from ingest.errors import SandboxCrashed
-from ocr_core.errors import ModelMissing
+from ocr_core.errors import EngineFailed, ModelMissing
+from ocr_core.reader import Reader
 from storage import ledger
 from storage.schema import Attempt, Document, Page
 from storage.times import utc_now
@@ -193,6 +194,25 @@ def test_a_fault_of_ours_on_one_page_does_not_stop_the_others(
     reader.before = fail_once
     assert read_pages(services) == 2
     assert [page.error_code for page in pages(services)] == ["internal_error", None]
+
+
+def test_a_page_that_breaks_the_engine_is_blamed_and_the_networks_are_opened_anew(
+    services: Services, draw: Draw, reader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(draw("a.pdf", 1, 2), services)
+    opened: list[object] = []
+    monkeypatch.setattr(Reader, "open", lambda *_: opened.append(reader) or reader)
+    failures = iter([EngineFailed("openvino, (1, 3, 64, 64): no memory")])
+
+    def fail_once() -> None:
+        for error in failures:
+            raise error
+
+    reader.before = fail_once
+    assert read_pages(services) == 2
+    broken, whole = pages(services)
+    assert (broken.error_code, broken.blamed, broken.state) == ("engine_failed", 1, "pending")
+    assert (whole.state, len(opened)) == ("done", 1)
 
 
 def test_a_missing_model_counts_against_no_page(
