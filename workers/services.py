@@ -92,6 +92,12 @@ class Services:
             )
         )
 
+    def checkpoint(self) -> None:
+        """Make the database file whole, for people who copy it when a job is done."""
+        from storage.database import checkpoint
+
+        checkpoint(self._engine)
+
     def forget_reader(self) -> None:
         """Give up networks whose engine has failed; the next page opens them anew."""
         self.__dict__.pop("reader", None)

@@ -114,6 +114,7 @@ class Supervisor:
                 job.end()
             if job.finished and job.nothing_in_hand():
                 self._worker.kill()  # idle: nobody needs to wait for Celery to say goodbye
+                services.checkpoint()
             last = job.progress()
             on_progress(last)
             return Outcome(

@@ -101,6 +101,18 @@ def test_a_folder_is_read_and_the_same_command_again_does_nothing(
     assert pagemill("export", "copy.pdf").stdout == "".join(f"{line}\n" for line in LINES)
 
 
+def test_the_database_file_can_be_copied_alone_after_a_run(
+    pagemill: Pagemill, inbox: Path, tmp_path: Path
+) -> None:
+    assert pagemill("run", str(inbox)).returncode == 0
+    copy = tmp_path / "elsewhere.db"
+    shutil.copy(tmp_path / "pagemill.db", copy)
+    found = pagemill(
+        "sql", "SELECT count(*) FROM v_pages", "--csv", "--database", f"sqlite:///{copy}"
+    )
+    assert found.stdout.split() == ["count(*)", "2"]
+
+
 def test_what_is_refused_is_listed_with_advice_and_the_rest_is_read(
     pagemill: Pagemill, inbox: Path
 ) -> None:
