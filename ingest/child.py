@@ -16,12 +16,13 @@ import cv2
 from ingest import confine, pdf, plausible, raster, render, wire
 from ingest.errors import DamagedFile, IngestError, OutOfMemory, PageDamaged
 from ingest.media import Limits
-from ingest.split import Document, open_document
+from ingest.split import Document, media_type_of, open_document
 from ingest.zygote import Birth
 
 IDLE_SECONDS = 30.0
 """A child that is asked nothing for so long gives its memory back."""
 _MAX_REQUEST = 4096
+_NEED_A_THREAD = {"image/heic"}  # libde265 cannot do without one
 _OUT_OF_MEMORY = re.compile(r"alloc.*failed|out of memory|bad_alloc", re.IGNORECASE)
 
 
@@ -41,7 +42,7 @@ def serve(birth: Birth, talk: socket.socket, memory: int) -> None:
         confine.allow_cpu_until(_cpu_used() + _cpu_allowed(birth, request))
         refusal: IngestError | None = None
         try:
-            document = document or open_document(Path(birth.path), birth.passwords, birth.limits)
+            document = document or _opened(birth)
             announcement = _answer(document, request, memory, birth.limits)
         except Exception as error:  # the border: whatever a parser raises becomes an answer
             refusal = _explain(error, page="page_no" in request and document is not None)
@@ -49,6 +50,14 @@ def serve(birth: Birth, talk: socket.socket, memory: int) -> None:
         talk.send(announcement)
         if isinstance(refusal, OutOfMemory):  # nobody knows what it left behind
             return
+
+
+def _opened(birth: Birth) -> Document:
+    """Open the document; from here on no process and no thread can be started."""
+    path = Path(birth.path)
+    if media_type_of(path) not in _NEED_A_THREAD:
+        confine.forbid_processes()
+    return open_document(path, birth.passwords, birth.limits)
 
 
 def _next(talk: socket.socket) -> dict[str, Any] | None:

@@ -48,10 +48,14 @@ def confine(allowance: Allowance) -> None:
     _limit(resource.RLIMIT_AS, _address_space() + allowance.memory_bytes)
     _limit(resource.RLIMIT_FSIZE, allowance.file_bytes)
     _limit(resource.RLIMIT_NOFILE, 64)
-    _limit(resource.RLIMIT_NPROC, 0)
     _limit(resource.RLIMIT_CPU, math.ceil(allowance.cpu_seconds) + 1)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _restrict_files(allowance.readable)
+
+
+def forbid_processes() -> None:
+    """Let no process or thread be started any more. Has no effect on root."""
+    _limit(resource.RLIMIT_NPROC, 0)
 
 
 def die_with_parent(parent: int) -> None:

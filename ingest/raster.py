@@ -11,8 +11,8 @@ import warnings
 from pathlib import Path
 
 import pi_heif
+from PIL import AvifImagePlugin, ImageFile, ImageOps
 from PIL import Image as Pil
-from PIL import ImageFile, ImageOps
 
 from ingest import pixels
 from ingest.content import DocumentFacts, Image, PageFacts
@@ -58,6 +58,7 @@ _TAIL = 4096
 def preload() -> None:
     """Load every codec before a child is limited, and let none of them start threads."""
     pi_heif.options.DECODE_THREADS = 1
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     pi_heif.register_heif_opener()
     Pil.init()
     ImageFile.LOAD_TRUNCATED_IMAGES = False

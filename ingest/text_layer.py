@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ingest import ink
 from ingest.content import Verdict
-from ingest.layer import Glyph, Layer, LayerLine, Picture
+from ingest.layer import Glyph, Layer, LayerLine, Picture, around
 from ingest.plausible import is_garbage, is_unmapped
 from ocr_core.page import Box, TextLine, Word, box_of, quad_of
 
@@ -192,7 +192,28 @@ def _areas(
     found += ink.uncovered_text(grey, covered)
     areas = [_scaled(box, 1 / scale) for box in found]
     areas += [line.box for line in broken if _count([line]) >= _WORD]
-    return tuple(areas)
+    return tuple(_apart(_clipped(area, page) for area in areas))
+
+
+def _apart(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes that cover the same and do not meet, so that nothing is read twice."""
+    apart: list[Box] = []
+    for box in boxes:
+        while met := [other for other in apart if _meet(box, other)]:
+            box = around([box, *met])
+            apart = [other for other in apart if other not in met]
+        apart.append(box)
+    return apart
+
+
+def _meet(box: Box, other: Box) -> bool:
+    across = box[0] < other[2] and other[0] < box[2]
+    return across and box[1] < other[3] and other[1] < box[3]
+
+
+def _clipped(box: Box, page: Box) -> Box:
+    x0, y0, x1, y1 = box
+    return max(x0, page[0]), max(y0, page[1]), min(x1, page[2]), min(y1, page[3])
 
 
 def _scaled(box: Box, scale: float) -> Box:

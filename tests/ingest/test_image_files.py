@@ -1,5 +1,6 @@
 """Image files of every type and mode, drawn here, as a reader of pages gets to see them."""
 
+import base64
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,18 @@ def corner_picture(mode: str = "RGB") -> Image.Image:
     picture = Image.new("RGB", (60, 40), "white")
     picture.paste("black", (0, 0, 30, 20))
     return picture.convert(mode)
+
+
+# 64 x 64, the top left quarter black, encoded once with x265: no package here can write HEIC.
+HEIC = base64.b64decode(
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAVZtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAA"
+    "AAAAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABegABAAAAAAAAABwAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAA"
+    "AAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA1mlwcnAAAAC3aXBjbwAAAHhodmNDAQNwAAAAkAAAAAAAHvAA/P34"
+    "+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQArQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqSSmu"
+    "bgIaDAgAAAMAyAAAAwAIQGIAAQAHRAHBcrAiQAAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAA"
+    "QAAAABBwaXhpAAAAAAMICAgAAAAXaXBtYQAAAAAAAAABAAEEgQIDBAAAACRtZGF0AAAAGCgBr1j4gZJf//rn63pb"
+    "+2C1Xnn7tTubgA=="
+)
 
 
 def corners(page: PageContent) -> str:
@@ -157,6 +170,14 @@ def test_orientation_is_applied_once(
     page, facts = sandbox.page(path, 1), sandbox.split(path).pages[0]
     assert corners(page) == seen
     assert (page.width, page.height) == size == (facts.width, facts.height)
+
+
+def test_heic_is_read(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "photo.heic"
+    path.write_bytes(HEIC)
+    assert sandbox.split(path).media_type == "image/heic"
+    page = sandbox.page(path, 1)
+    assert (page.width, page.height, corners(page)) == (64, 64, "#...")
 
 
 def test_exif_of_nonsense_is_passed_over(read: Callable[..., PageContent]) -> None:

@@ -188,6 +188,13 @@ def test_a_child_has_no_network_and_cannot_signal_its_parents(
         assert "did it" not in said(sandbox, letter)
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="the limit does not hold for root")
+def test_a_child_can_start_no_process(possessed: Possess, letter: Path) -> None:
+    possessed("os.fork()\nraise ValueError('did it')")
+    with Sandbox(QUICK) as sandbox:
+        assert said(sandbox, letter).startswith("BlockingIOError")
+
+
 @pytest.mark.parametrize(
     ("body", "end"),
     [

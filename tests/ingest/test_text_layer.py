@@ -343,6 +343,22 @@ def test_a_large_scan_under_a_true_heading_is_read_even_if_nothing_looks_like_pr
     assert covered(page.areas, (150, 350, 450, 750), page.dpi)
 
 
+def test_areas_to_read_never_overlap(judged: Judged) -> None:
+    """Text in a large scan is found twice: as text, and as a part of the scan."""
+    page = judged(
+        writing(),
+        scan((0, 250, 595, 842)),
+        scan((300, 60, 560, 240), SENTENCES[:3]),
+    )
+    assert page.verdict == "partial"
+    assert page.areas
+    for number, (x0, y0, x1, y1) in enumerate(page.areas):
+        assert 0 <= x0 < x1 <= page.width + 1
+        assert 0 <= y0 < y1 <= page.height + 1
+        for a0, b0, a1, b1 in page.areas[number + 1 :]:
+            assert a1 <= x0 or x1 <= a0 or b1 <= y0 or y1 <= b0
+
+
 # --- none, blank and the modes -------------------------------------------------------------
 
 
