@@ -25,7 +25,7 @@ _LATIN_DOUBT = {80: 1.18, 150: 1.25, 300: 1.33}
 """Least sum of likeness and alternation of a sample of so many letters."""
 _ACCENT_SHARE = 0.45
 _COMMON_SHARE = 0.85
-_MIXED_SHARE = 0.25
+_CHANGE_SHARE = 0.25
 
 # Per cent of each letter in running text, rounded, accents dropped. Only the outline matters.
 # Latin is a mean of twelve European languages and Indonesian.
@@ -147,13 +147,17 @@ def _is_uncommon(characters: list[str], common: frozenset[str]) -> bool:
 
 
 def _mixes_scripts(text: str) -> bool:
-    """Words of letters from several alphabets; Greek is left out, for formulas mix it in."""
-    mixed = total = 0
+    """Words in which the alphabet changes again and again.
+
+    A change here and there is usual where spaces are missing, as between Arabic and Latin. Greek
+    is left out, for formulas mix it in.
+    """
+    changes = pairs = 0
     for word in _WORD.findall(text):
-        scripts = {_script(character) for character in word} - {"", "CJK", "GREEK"}
-        total += len(word)
-        mixed += len(word) * (len(scripts) > 1)
-    return total >= _SAMPLE and mixed > _MIXED_SHARE * total
+        scripts = [script for script in map(_script, word) if script not in ("", "CJK", "GREEK")]
+        changes += sum(one != other for one, other in pairwise(scripts))
+        pairs += len(scripts) - 1 if scripts else 0
+    return pairs >= _SAMPLE and changes > _CHANGE_SHARE * pairs
 
 
 @cache

@@ -66,6 +66,7 @@ REAL = {
     "mixed": "この契約書は株式会社サイバーエージェントとCyberAgentLMのAPIに関するNDAです。"
     "AI・LLMの利用条件。",
     "math": "where κ(D′) ∈ S and Pr[κ(D)=y] ≤ exp(ϵ) for α, β, γ with ∑xᵢ² < δ and λ₁ ≥ μ ⊂ Ω",
+    "unspaced": "•معاملاإلرتباطcorrelationcoeficientهومؤشرالمتغيرXالمتغيرYويسمىبالمتغير",
     "labels": "www.example.com and www.example.org\n" * 30,
     "hyphens": "- - - . . . . . . . . . 12 . . . . . . . . . . . 13 . . . . . . . . . . . 14",
 }
