@@ -15,8 +15,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(VENV)/.installed
 	$(BIN)/pagemill run "$(INBOX)" $(if $(filter-out 0,$(JOBS)),-j $(JOBS))
 
+# Several processes: networks that were opened, and processes that fork, do not share one.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/benchmarks tests/data tests/ingest tests/storage tests/test_readme.py
+	$(BIN)/python -m pytest tests/ocr_core
+	$(BIN)/python -m pytest tests/workers tests/end_to_end
+	$(BIN)/python -m pytest tests/chaos
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

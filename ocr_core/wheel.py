@@ -65,7 +65,7 @@ MODELS = (
             "multiple": 32,
             "threshold": 0.3,
             "box_threshold": 0.6,
-            "unclip": 1.4,
+            "unclip": 1.6,
             "max_candidates": 3000,
         },
         metrics={"published_hmean": 0.841},

@@ -87,7 +87,8 @@ def test_a_paragraph_gap_begins_a_new_block() -> None:
     assert [found.block_no for found in reading_order(page)] == [0, 0, 1]
 
 
-coordinates = st.floats(0, 2000, allow_nan=False)
+# Engines flush subnormal numbers to zero for the whole process: none are drawn.
+coordinates = st.floats(0, 2000, allow_subnormal=False)
 
 
 @given(

@@ -72,6 +72,7 @@ def make_services(
             "cache_dir": tmp_path / "cache",
             "jobs": 1,
             "min_free_mb": 0,
+            "worker_memory_mb": 10**6,  # the process of all tests has grown already
         }
         services = Services(Settings(**{**values, **changes}))
         services.__dict__.update(reader=reader, sandbox=sandbox)
