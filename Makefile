@@ -19,7 +19,8 @@ run: $(VENV)/.installed
 test: check
 	$(BIN)/python -m pytest tests/benchmarks tests/data tests/ingest tests/storage tests/test_readme.py
 	$(BIN)/python -m pytest tests/ocr_core
-	$(BIN)/python -m pytest tests/workers tests/end_to_end
+	set -e; for file in tests/workers/test_*.py; do $(BIN)/python -m pytest -q $$file; done
+	$(BIN)/python -m pytest tests/end_to_end
 	$(BIN)/python -m pytest tests/chaos
 
 check: $(VENV)/.installed-dev
