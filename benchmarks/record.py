@@ -15,10 +15,11 @@ Result = dict[str, Any]
 
 
 def keep(name: str, result: Result) -> None:
-    """Replace the kept result of a benchmark."""
-    FOLDER.mkdir(exist_ok=True)
+    """Replace the kept result of a benchmark; a name may have folders, as `training/ladder`."""
+    path = FOLDER / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1, ensure_ascii=False)
-    (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def last(name: str) -> Result:
