@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Stride = tuple[int, int]
-"""Down the height, along the width."""
+from ocr_core.conv_norm import Stride
 
 
 class ChannelAttention(nn.Module):

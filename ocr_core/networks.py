@@ -12,11 +12,16 @@ from torch import nn
 from ocr_core import pretrained
 from ocr_core.bundle import Bundle
 from ocr_core.detection.lcnetv4_db import DetectorConfig, LCNetV4DB
+from ocr_core.detection.mobilenet_db import MobileNetDB, MobileNetDBConfig
+from ocr_core.detection.resnet_db import ResNetDB, ResNetDBConfig
 from ocr_core.errors import ModelDamaged
 from ocr_core.orientation.line_classifier import LineClassifier, LineClassifierConfig
+from ocr_core.recognition.crnn_lcnet import CrnnConfig, CrnnLCNet
 from ocr_core.recognition.svtr_lcnetv4 import RecognizerConfig, SvtrLCNetV4
 
-Network = LCNetV4DB | SvtrLCNetV4 | LineClassifier
+DetectorNetwork = LCNetV4DB | MobileNetDB | ResNetDB
+RecognizerNetwork = SvtrLCNetV4 | CrnnLCNet
+Network = DetectorNetwork | RecognizerNetwork | LineClassifier
 
 
 def build(architecture: str, config: Mapping[str, Any]) -> Network:
@@ -25,6 +30,12 @@ def build(architecture: str, config: Mapping[str, Any]) -> Network:
     match architecture:
         case "lcnetv4-db":
             return LCNetV4DB(DetectorConfig(**values))
+        case "mobilenetv3-db":
+            return MobileNetDB(MobileNetDBConfig(**values))
+        case "resnet-vd-db":
+            return ResNetDB(ResNetDBConfig(**values))
+        case "lcnet-crnn":
+            return CrnnLCNet(CrnnConfig(**values))
         case "lcnetv4-light-svtr":
             return SvtrLCNetV4(RecognizerConfig(**values))
         case "mobilenetv3-line":
@@ -50,7 +61,7 @@ def with_probabilities(network: Network) -> nn.Module:
 
     Regions of text are independent (sigmoid), classes exclude each other (soft-max).
     """
-    activation = nn.Sigmoid() if isinstance(network, LCNetV4DB) else nn.Softmax(dim=-1)
+    activation = nn.Sigmoid() if isinstance(network, DetectorNetwork) else nn.Softmax(dim=-1)
     return nn.Sequential(network, activation).eval()
 
 

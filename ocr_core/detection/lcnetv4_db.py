@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocr_core.detection.db_fpn import fuse
+from ocr_core.detection.map_branch import MapBranch
 from ocr_core.lcnetv4 import ChannelAttention, Stem, make_stages
 
 
@@ -44,7 +44,12 @@ class LCNetV4DB(nn.Module):
         self.stem = Stem(config.stem, config.widths[0])
         self.stages = make_stages(config.widths, config.depths, config.attention, down)
         self.neck = RepLKFPN(config.widths, config.neck, config.kernel)
-        self.text = MapBranch(config.neck)
+        self.text = MapBranch(config.neck, normed=False)
+
+    @property
+    def neck_channels(self) -> int:
+        """Channels of `features`."""
+        return self.config.neck
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W), sides multiples of 32, to (N, 1, H, W) logits of shrunken text regions."""
@@ -91,35 +96,4 @@ class RepLKFPN(nn.Module):
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Features from fine to coarse, each half as large, to (N, channels, H/4, W/4)."""
-        coarse_first = [lat(x) for lat, x in zip(self.laterals, reversed(levels), strict=True)]
-        merged = [coarse_first[0]]
-        for finer in coarse_first[1:]:
-            merged.append(finer + _enlarge(merged[-1], 2))
-        parts = [
-            _enlarge(smooth(x), 2 ** (len(merged) - 1 - i))
-            for i, (smooth, x) in enumerate(zip(self.smooth, merged, strict=True))
-        ]
-        return torch.cat(parts, dim=1)
-
-
-class MapBranch(nn.Module):
-    """Fused features to the logits of one map at image size (DB head; text or threshold)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        inner = channels // 4
-        self.conv = nn.Conv2d(channels, inner, 3, padding=1)
-        self.enlarge = nn.ConvTranspose2d(inner, inner, 2, stride=2)
-        self.draw = nn.ConvTranspose2d(inner, 1, 2, stride=2)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, C, H/4, W/4) to (N, 1, H, W)."""
-        features = F.relu(self.conv(features))
-        logits: Tensor = self.draw(F.relu(self.enlarge(features)))
-        return logits
-
-
-def _enlarge(features: Tensor, factor: int) -> Tensor:
-    if factor == 1:
-        return features
-    return F.interpolate(features, scale_factor=float(factor), mode="nearest")
+        return fuse(levels, self.laterals, self.smooth)

@@ -7,25 +7,13 @@ long upright lines: let the lines of a page vote.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ocr_core.lcnetv4 import ChannelAttention, Stride
-
-
-class Bottleneck(NamedTuple):
-    """One row of the network's table."""
-
-    kernel: int
-    inner: int
-    out: int
-    attention: bool
-    act: str
-    """`relu` or `hardswish`."""
-    stride: Stride
-
+from ocr_core.conv_norm import ConvNorm
+from ocr_core.mobilenet_v3 import Bottleneck, InvertedResidual
 
 BLOCKS = (
     Bottleneck(3, 8, 8, True, "relu", (2, 1)),
@@ -74,41 +62,3 @@ class LineClassifier(nn.Module):
         features = F.hardswish(self.last(self.blocks(features)))
         pooled = F.max_pool2d(features, kernel_size=2).mean(dim=(2, 3))
         return cast(Tensor, self.head(pooled))
-
-
-class ConvNorm(nn.Module):
-    """Convolution without bias, then batch norm."""
-
-    def __init__(
-        self, channels: int, out: int, kernel: int, stride: Stride = (1, 1), groups: int = 1
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            channels, out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
-        )
-        self.norm = nn.BatchNorm2d(out)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, H, W) to (N, out, H/stride, W/stride), rounded up."""
-        return cast(Tensor, self.norm(self.conv(features)))
-
-
-class InvertedResidual(nn.Module):
-    """Widen, mix each channel, weigh the channels, narrow."""
-
-    def __init__(self, channels: int, row: Bottleneck) -> None:
-        super().__init__()
-        self.act = nn.ReLU() if row.act == "relu" else nn.Hardswish()
-        self.expand = ConvNorm(channels, row.inner, 1)
-        self.depthwise = ConvNorm(row.inner, row.inner, row.kernel, row.stride, groups=row.inner)
-        self.attention = ChannelAttention(row.inner, slope=0.2) if row.attention else None
-        self.project = ConvNorm(row.inner, row.out, 1)
-        self.residual = channels == row.out and row.stride == (1, 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, channels, H, W) to (N, out, H/stride, W/stride), rounded up."""
-        inner = self.act(self.depthwise(self.act(self.expand(features))))
-        if self.attention is not None:
-            inner = inner * self.attention(inner)
-        narrow: Tensor = self.project(inner)
-        return features + narrow if self.residual else narrow

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ocr_core.lcnetv4 import Stem, make_stages
+from ocr_core.recognition.outputs import RecognizerOutputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,9 @@ class TransformerBlock(nn.Module):
 class SvtrLCNetV4(nn.Module):
     """What a line of text says, as one distribution over the charset per 8 columns."""
 
+    height = 48
+    """Pixels of line height."""
+
     def __init__(self, config: RecognizerConfig) -> None:
         super().__init__()
         self.config = config
@@ -116,12 +120,11 @@ class SvtrLCNetV4(nn.Module):
         self.head = nn.Linear(config.neck, config.classes)
 
     def forward(self, lines: Tensor) -> Tensor:
-        """(N, 3, 48, W) lines to (N, T, classes) logits; T = W/8, see `features`."""
-        logits: Tensor = self.head(self.features(lines))
-        return logits
+        """(N, 3, 48, W) lines to (N, T, classes) logits; T is `steps(W)`."""
+        return self.outputs(lines).logits
 
-    def features(self, lines: Tensor) -> Tensor:
-        """(N, 3, 48, W) to (N, T, neck); T = floor(ceil(ceil(W/2)/2)/2).
+    def outputs(self, lines: Tensor) -> RecognizerOutputs:
+        """The same pass, with what training looks at on the way.
 
         Training and reading pool alike, to W/8 steps: the published training pools to 40 whatever
         the width, which leaves longer texts no room.
@@ -129,7 +132,13 @@ class SvtrLCNetV4(nn.Module):
         features = self.stem(lines)
         for stage in self.stages:
             features = stage(features)
-        return cast(Tensor, self.neck(F.avg_pool2d(features, kernel_size=(3, 2))))
+        pooled = F.avg_pool2d(features, kernel_size=(3, 2))  # (N, C, 1, T)
+        steps = self.neck(pooled)
+        return RecognizerOutputs(pooled.squeeze(2), steps, cast(Tensor, self.head(steps)))
+
+    def steps(self, width: int) -> int:
+        """Time steps of a line of so many columns: floor(ceil(ceil(W/2)/2)/2)."""
+        return (width + 3) // 4 // 2
 
 
 def _sequence(features: Tensor) -> Tensor:

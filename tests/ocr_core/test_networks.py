@@ -12,7 +12,8 @@ from torch import nn
 
 from ocr_core import wheel
 from ocr_core.bundle import load_bundle
-from ocr_core.detection.lcnetv4_db import DetectorConfig, LCNetV4DB, MapBranch
+from ocr_core.detection.lcnetv4_db import DetectorConfig, LCNetV4DB
+from ocr_core.detection.map_branch import MapBranch
 from ocr_core.errors import ModelDamaged
 from ocr_core.networks import build, config_values, load_network, with_probabilities
 from ocr_core.pretrained import fill, read_layers
@@ -164,11 +165,9 @@ def test_a_line_is_one_step_per_eight_columns(recognizer: Pair) -> None:
     # T = floor(ceil(ceil(W/2)/2)/2): 320 -> 160 -> 80 -> 40; 37 -> 19 -> 10 -> 5
     for width, steps in ((320, 40), (321, 40), (1001, 125), (37, 5)):
         with torch.inference_mode():
-            assert recognizer.network.features(torch.zeros(1, 3, 48, width)).shape == (
-                1,
-                steps,
-                120,
-            )
+            outputs = recognizer.network.outputs(torch.zeros(1, 3, 48, width))
+        assert outputs.features.shape == (1, steps, 120)
+        assert recognizer.network.steps(width) == steps
 
 
 def test_a_network_refuses_the_weights_of_another() -> None:
@@ -191,7 +190,7 @@ def test_a_fresh_threshold_branch_reads_the_same_features(detector: Pair) -> Non
     network = detector.network
     assert isinstance(network, LCNetV4DB)
     features = network.features(torch.zeros(1, 3, 64, 96))
-    assert MapBranch(network.config.neck)(features).shape == (1, 1, 64, 96)
+    assert MapBranch(network.neck_channels, normed=True)(features).shape == (1, 1, 64, 96)
 
 
 def test_every_parameter_of_a_network_can_learn() -> None:
