@@ -9,7 +9,6 @@ goes to benchmarks/results/training, its tables into docs/training.md.
 from __future__ import annotations
 
 import argparse
-import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -94,4 +93,4 @@ def _write_docs(chosen: Experiment, tables: dict[str, str], result: Result) -> N
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
