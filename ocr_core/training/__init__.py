@@ -1,0 +1,1 @@
+"""Training: labels, tasks, the one loop, and what hangs on it."""

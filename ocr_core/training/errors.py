@@ -1,0 +1,75 @@
+"""What can go wrong in training; a class is one sentence for whoever meets it.
+
+TrainingError
+├── EmptyTrainingSet · LabelsUnreadable · LabelFormUnknown
+├── DeviceUnsupported
+├── CheckpointMissing · CheckpointDamaged · CheckpointOfAnotherRun
+└── NotLearning
+"""
+
+from __future__ import annotations
+
+from ocr_core.errors import OcrError
+
+
+class TrainingError(OcrError):
+    """Training cannot go on."""
+
+    code = "training_failed"
+    advice = "Read the message; the run can be continued with --resume once the cause is gone."
+
+
+class EmptyTrainingSet(TrainingError):
+    """There is nothing left to train or measure on."""
+
+    code = "training_set_empty"
+    advice = "Every label was skipped or none was found; the skipped ones are listed with reasons."
+
+
+class LabelsUnreadable(TrainingError):
+    """A label file cannot be read."""
+
+    code = "labels_unreadable"
+    advice = "Correct the line that is named; docs/training.md shows each form of labels."
+
+
+class LabelFormUnknown(TrainingError):
+    """It is not clear in which form these labels are written."""
+
+    code = "labels_form_unknown"
+    advice = "Name the form: jsonl, icdar, paddle or page-xml; docs/training.md shows each."
+
+
+class DeviceUnsupported(TrainingError):
+    """The device cannot do what was asked for."""
+
+    code = "device_unsupported"
+    advice = "Leave --device and --precision at their defaults, or choose others."
+
+
+class CheckpointMissing(TrainingError):
+    """There is no checkpoint to continue from."""
+
+    code = "checkpoint_missing"
+    advice = "Start without --resume, or name the folder of the run."
+
+
+class CheckpointDamaged(TrainingError):
+    """A checkpoint cannot be read."""
+
+    code = "checkpoint_damaged"
+    advice = "Start again without --resume; a checkpoint is written whole, so the disk may be ill."
+
+
+class CheckpointOfAnotherRun(TrainingError):
+    """The checkpoint belongs to a run with other settings."""
+
+    code = "checkpoint_of_another_run"
+    advice = "Continue with the recipe, the data and the settings the run was started with."
+
+
+class NotLearning(TrainingError):
+    """The loss is not a finite number, many steps in a row."""
+
+    code = "loss_not_finite"
+    advice = "Use a smaller learning rate, --precision fp32 or bf16, or check the labels."
