@@ -4,7 +4,8 @@ TrainingError
 ├── EmptyTrainingSet · LabelsUnreadable · LabelFormUnknown
 ├── DeviceUnsupported
 ├── CheckpointMissing · CheckpointDamaged · CheckpointOfAnotherRun
-└── NotLearning
+├── NotLearning
+└── FontsMissing · CharactersNotDrawn · FolderOfAnotherDrawing
 """
 
 from __future__ import annotations
@@ -73,3 +74,24 @@ class NotLearning(TrainingError):
 
     code = "loss_not_finite"
     advice = "Use a smaller learning rate, --precision fp32 or bf16, or check the labels."
+
+
+class FontsMissing(TrainingError):
+    """No font was found to draw text with."""
+
+    code = "fonts_missing"
+    advice = "Name a folder with .ttf, .otf or .ttc files with --fonts."
+
+
+class CharactersNotDrawn(TrainingError):
+    """No font has these characters, or this machine cannot set their script."""
+
+    code = "characters_not_drawn"
+    advice = "Name fonts that have them with --fonts, or take the characters out of the text."
+
+
+class FolderOfAnotherDrawing(TrainingError):
+    """The folder holds images that were drawn with other options."""
+
+    code = "folder_of_another_drawing"
+    advice = "Choose another folder, or the options and fonts that this one was drawn with."
