@@ -11,6 +11,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import openvino
@@ -53,7 +54,7 @@ class OpenVinoSession:
             raise EngineUnsupported(f"openvino runs on the cpu here, not on {options.device}")
         _give_back_large_blocks()
         self._checked = input_check(bundle)
-        self._core = openvino.Core()
+        self._core = _core()
         native = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = choose_precision(options.precision, bf16=native, engine=self.engine)
         self._settings = {
@@ -139,6 +140,18 @@ class _Compiled:
         if not output.size or np.isnan(output.flat[0]):
             raise RuntimeError("nothing was computed")
         return output
+
+
+@cache
+def _core() -> openvino.Core:
+    """The one Core of this process, which is never given up.
+
+    Each CPU plugin makes itself the stack for signals of the thread that opened it, and unmaps that
+    stack when it goes. Several that go in the order they came, or one that goes in another thread,
+    leave the thread with a stack that is no longer there: the next signal, even one that Python
+    handles, is a segmentation fault.
+    """
+    return openvino.Core()
 
 
 def _give_back_large_blocks() -> None:
