@@ -95,3 +95,10 @@ class FolderOfAnotherDrawing(TrainingError):
 
     code = "folder_of_another_drawing"
     advice = "Choose another folder, or the options and fonts that this one was drawn with."
+
+
+class RecipeIncomplete(TrainingError):
+    """The recipe needs something that was not given."""
+
+    code = "recipe_incomplete"
+    advice = "Name the missing part on the command line, or choose another recipe."
