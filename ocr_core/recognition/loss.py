@@ -6,6 +6,7 @@ They are computed in float32. The empty case has a value: no line, or no line th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class Targets(NamedTuple):
 
 def steps_needed(ids: Sequence[int]) -> int:
     """Frames a text takes at least: one a character, and a blank between equal neighbours."""
-    return len(ids) + sum(a == b for a, b in zip(ids, ids[1:], strict=False))
+    return len(ids) + sum(a == b for a, b in itertools.pairwise(ids))
 
 
 def ctc(logits: Tensor, targets: Targets) -> Tensor:
