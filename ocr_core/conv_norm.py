@@ -31,7 +31,7 @@ class ConvNorm(Foldable):
         self,
         channels: int,
         out: int,
-        kernel: int,
+        kernel: int | tuple[int, int],
         stride: Stride = (1, 1),
         groups: int = 1,
         padding: int | None = None,
@@ -39,9 +39,12 @@ class ConvNorm(Foldable):
     ) -> None:
         """Without `padding`, the size is that of the input divided by the stride, rounded up."""
         super().__init__()
-        around = dilation * (kernel // 2) if padding is None else padding
+        sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+        around = (dilation * (sides[0] // 2), dilation * (sides[1] // 2))
+        if padding is not None:
+            around = (padding, padding)
         self.conv = nn.Conv2d(
-            channels, out, kernel, stride, around, dilation, groups=groups, bias=False
+            channels, out, sides, stride, around, dilation, groups=groups, bias=False
         )
         self.norm = nn.BatchNorm2d(out)
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")

@@ -1,7 +1,8 @@
-"""PPLCNetV4, the backbone of both PP-OCRv6 networks, in deploy form.
+"""PPLCNetV4, the backbone of both PP-OCRv6 networks, in deploy form or with its branches.
 
 Deploy form: the batch norms and the parallel branches of training are folded into one biased
-convolution each (PP-OCR reference, sections 2.5, 3.3 and A).
+convolution each (PP-OCR reference, sections 2.5, 3.3 and A). It can be trained too; the branches
+are what the network was first trained with.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ocr_core.conv_norm import Stride
+from ocr_core.branches import RepDepthwise
+from ocr_core.conv_norm import ConvNorm, Stride, convolution
 
 
 class ChannelAttention(nn.Module):
@@ -41,13 +43,13 @@ class ChannelAttention(nn.Module):
 class Stem(nn.Module):
     """Image to features at a quarter of its size, through two parallel branches."""
 
-    def __init__(self, width: int, out: int) -> None:
+    def __init__(self, width: int, out: int, branches: bool) -> None:
         super().__init__()
-        self.first = nn.Conv2d(3, width, 3, stride=2, padding=1)
-        self.branch_a = nn.Conv2d(width, width // 2, 2)
-        self.branch_b = nn.Conv2d(width // 2, width, 2)
-        self.join = nn.Conv2d(2 * width, width, 3, stride=2, padding=1)
-        self.last = nn.Conv2d(width, out, 1)
+        self.first = convolution(3, width, 3, (2, 2), normed=branches)
+        self.branch_a = convolution(width, width // 2, 2, padding=0, normed=branches)
+        self.branch_b = convolution(width // 2, width, 2, padding=0, normed=branches)
+        self.join = convolution(2 * width, width, 3, (2, 2), normed=branches)
+        self.last = convolution(width, out, 1, normed=branches)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) images to (N, out, H/4, W/4), rounded up."""
@@ -62,17 +64,25 @@ class Stem(nn.Module):
 class MixerBlock(nn.Module):
     """Depth-wise token mixer, optional channel attention, inverted 1×1 channel mixer.
 
-    The input is added around the channel mixer only; around the token mixer it is folded into the
-    depth-wise weights.
+    The input is added around the channel mixer only; around the token mixer it is one of the
+    branches, and part of the depth-wise weights when they are folded.
     """
 
-    def __init__(self, channels: int, out: int, stride: Stride, attention: bool) -> None:
+    def __init__(
+        self, channels: int, out: int, stride: Stride, *, attention: bool, branches: bool
+    ) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(channels, channels, 3, stride=stride, padding=1, groups=channels)
-        self.attention = ChannelAttention(channels, slope=1 / 6) if attention else None
-        self.expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.project = nn.Conv2d(2 * channels, out, 1)
         self.residual = channels == out and stride == (1, 1)
+        self.mix: nn.Module
+        if branches and self.residual:
+            self.mix = RepDepthwise(channels)
+        else:
+            self.mix = convolution(channels, channels, 3, stride, channels, normed=branches)
+        self.attention = ChannelAttention(channels, slope=1 / 6) if attention else None
+        self.expand = convolution(channels, 2 * channels, 1, normed=branches)
+        self.project = convolution(2 * channels, out, 1, normed=branches)
+        if self.residual and isinstance(self.project, ConvNorm):
+            nn.init.zeros_(self.project.norm.weight)  # each block begins as its input
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, C, H, W) to (N, out, H/stride, W/stride), rounded up."""
@@ -88,6 +98,8 @@ def make_stages(
     depths: Sequence[int],
     attention: Sequence[Sequence[int]],
     strides: Sequence[Stride],
+    *,
+    branches: bool,
 ) -> nn.ModuleList:
     """Stages of blocks; the first block of a stage brings the width and the stride.
 
@@ -99,7 +111,8 @@ def make_stages(
         blocks = nn.Sequential()
         for i in range(depth):
             step = stride if i == 0 else (1, 1)
-            blocks.append(MixerBlock(channels, width, step, attention=i in attentive))
+            attends = i in attentive
+            blocks.append(MixerBlock(channels, width, step, attention=attends, branches=branches))
             channels = width
         stages.append(blocks)
     return stages

@@ -1,4 +1,4 @@
-"""PP-OCRv6-small text detector: PPLCNetV4, large-kernel feature pyramid, DB head; deploy form.
+"""PP-OCRv6-small text detector: PPLCNetV4, large-kernel feature pyramid, DB head.
 
 Sections 2.2, 2.3 and 2.5 of the PP-OCR reference; differentiable binarization is Liao et al. 2020,
 arXiv:1911.08947.
@@ -11,6 +11,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from ocr_core.branches import RepLargeKernel
 from ocr_core.detection.db_fpn import fuse
 from ocr_core.detection.map_branch import MapBranch
 from ocr_core.lcnetv4 import ChannelAttention, Stem, make_stages
@@ -32,6 +33,8 @@ class DetectorConfig:
     """Channels of the fused features."""
     kernel: int = 7
     """Side of the neck's depth-wise kernels."""
+    branches: bool = False
+    """Whether batch norms and parallel branches are there to be trained, or folded as published."""
 
 
 class LCNetV4DB(nn.Module):
@@ -41,10 +44,12 @@ class LCNetV4DB(nn.Module):
         super().__init__()
         self.config = config
         down = [(1, 1)] + [(2, 2)] * (len(config.widths) - 1)
-        self.stem = Stem(config.stem, config.widths[0])
-        self.stages = make_stages(config.widths, config.depths, config.attention, down)
-        self.neck = RepLKFPN(config.widths, config.neck, config.kernel)
-        self.text = MapBranch(config.neck, normed=False)
+        self.stem = Stem(config.stem, config.widths[0], config.branches)
+        self.stages = make_stages(
+            config.widths, config.depths, config.attention, down, branches=config.branches
+        )
+        self.neck = RepLKFPN(config)
+        self.text = MapBranch(config.neck, normed=config.branches)
 
     @property
     def neck_channels(self) -> int:
@@ -81,19 +86,23 @@ class GatedConv(nn.Module):
 class RepLKFPN(nn.Module):
     """Feature pyramid with large depth-wise kernels; all levels meet at 1/4 of the image."""
 
-    def __init__(self, widths: tuple[int, ...], channels: int, kernel: int) -> None:
+    def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
-        coarse_first = list(reversed(widths))
-        quarter, around = channels // len(widths), kernel // 2
+        channels, levels = config.neck, len(config.widths)
+        coarse_first = list(reversed(config.widths))
         self.laterals = nn.ModuleList(GatedConv(width, channels) for width in coarse_first)
         self.smooth = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, channels, kernel, padding=around, groups=channels),
-                GatedConv(channels, quarter),
-            )
-            for _ in widths
+            nn.Sequential(_large_kernel(config), GatedConv(channels, channels // levels))
+            for _ in range(levels)
         )
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         """Features from fine to coarse, each half as large, to (N, channels, H/4, W/4)."""
         return fuse(levels, self.laterals, self.smooth)
+
+
+def _large_kernel(config: DetectorConfig) -> nn.Module:
+    channels, kernel = config.neck, config.kernel
+    if config.branches:
+        return RepLargeKernel(channels, kernel)
+    return nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)

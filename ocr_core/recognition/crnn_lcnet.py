@@ -50,6 +50,7 @@ class CrnnLCNet(nn.Module):
         super().__init__()
         self.config = config
         self.height = config.height
+        self.stride = config.time_stride
         channels = scaled(_STEM, config.scale)
         self.stem = ConvNorm(3, channels, 3, (2, 2))
         self.blocks = separable_blocks(_rows(config.time_stride), channels, config.scale)
@@ -92,7 +93,7 @@ _STEM = 32
 
 
 def _rows(time_stride: int) -> tuple[Separable, ...]:
-    """Blocks of "MobileNetV1Enhance": the width is halved by the stem and the pooling; for 8 once more."""
+    """Rows of "MobileNetV1Enhance": stem and pooling halve the width; for 8, a block does too."""
     across = 1 if time_stride == 4 else 2
     return (
         Separable(3, 64, (1, 1)),

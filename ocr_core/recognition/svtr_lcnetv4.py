@@ -1,4 +1,4 @@
-"""PP-OCRv6-small text recogniser: PPLCNetV4, light SVTR neck, CTC head; deploy form.
+"""PP-OCRv6-small text recogniser: PPLCNetV4, light SVTR neck, CTC head.
 
 Section 3.3 of the PP-OCR reference; SVTR is Du et al. 2022, arXiv:2205.00159.
 """
@@ -11,6 +11,7 @@ from typing import cast
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ocr_core.conv_norm import ConvNorm
 from ocr_core.lcnetv4 import Stem, make_stages
 from ocr_core.recognition.outputs import RecognizerOutputs
 
@@ -38,6 +39,9 @@ class RecognizerConfig:
     """Inner width of a transformer block's feed-forward part, as a multiple of `neck`."""
     kernel: int = 7
     """Width of the local mixing before the transformer, in time steps."""
+    branches: bool = False
+    """Whether the backbone's batch norms and parallel branches are there to be trained, or folded
+    as published; the neck's batch norms are always there."""
 
 
 class LightSVTR(nn.Module):
@@ -46,8 +50,8 @@ class LightSVTR(nn.Module):
     def __init__(self, channels: int, config: RecognizerConfig) -> None:
         super().__init__()
         width, kernel = config.neck, (1, config.kernel)
-        self.skip = ConvNormSilu(channels, width)
-        self.reduce = ConvNormSilu(channels, width)
+        self.skip = ConvNormSilu(channels, width, 1)
+        self.reduce = ConvNormSilu(channels, width, 1)
         self.local = ConvNormSilu(width, width, kernel, groups=width)
         self.blocks = nn.ModuleList(TransformerBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(width, eps=1e-6)
@@ -61,20 +65,16 @@ class LightSVTR(nn.Module):
         return cast(Tensor, self.norm(steps)) + _sequence(self.skip(features))
 
 
-class ConvNormSilu(nn.Module):
-    """Convolution without bias, batch norm, SiLU; the size stays."""
-
-    def __init__(
-        self, channels: int, out: int, kernel: tuple[int, int] = (1, 1), groups: int = 1
-    ) -> None:
-        super().__init__()
-        around = (kernel[0] // 2, kernel[1] // 2)
-        self.conv = nn.Conv2d(channels, out, kernel, padding=around, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(out)
+class ConvNormSilu(ConvNorm):
+    """Convolution without bias, batch norm, SiLU."""
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, channels, H, W) to (N, out, H, W)."""
-        return F.silu(self.norm(self.conv(features)))
+        return F.silu(super().forward(features))
+
+    def fold(self) -> nn.Module:
+        """See Foldable.fold."""
+        return nn.Sequential(super().fold(), nn.SiLU())
 
 
 class TransformerBlock(nn.Module):
@@ -109,13 +109,17 @@ class SvtrLCNetV4(nn.Module):
 
     height = 48
     """Pixels of line height."""
+    stride = 8
+    """Columns of the line in one time step."""
 
     def __init__(self, config: RecognizerConfig) -> None:
         super().__init__()
         self.config = config
         down = [(1, 1)] + [(2, 1)] * (len(config.widths) - 1)
-        self.stem = Stem(config.stem, config.widths[0])
-        self.stages = make_stages(config.widths, config.depths, config.attention, down)
+        self.stem = Stem(config.stem, config.widths[0], config.branches)
+        self.stages = make_stages(
+            config.widths, config.depths, config.attention, down, branches=config.branches
+        )
         self.neck = LightSVTR(config.widths[-1], config)
         self.head = nn.Linear(config.neck, config.classes)
 
