@@ -102,3 +102,10 @@ class RecipeIncomplete(TrainingError):
 
     code = "recipe_incomplete"
     advice = "Name the missing part on the command line, or choose another recipe."
+
+
+class CentersOfAnotherCharset(TrainingError):
+    """The class centres were computed for another charset."""
+
+    code = "centers_of_another_charset"
+    advice = "Compute them anew from the model that is to be trained: `pagemill train centers`."
