@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -69,6 +70,8 @@ class PageRecord:
     error_code: str | None
     error_message: str | None
     read_by: ReadBy | None
+    read_at: datetime | None = None
+    """When the page came to rest, UTC."""
 
     @property
     def text(self) -> str:
@@ -103,7 +106,7 @@ def _document(session: Session, document_id: int) -> DocumentRef:
 _COLUMNS = (
     *(Page.id, Page.page_no, Page.state, Page.width, Page.height, Page.dpi, Page.rotation),
     *(Page.text_source, Page.verdict, Page.mean_confidence, Page.seconds, Page.image_sha256),
-    *(Page.error_code, Page.error_message, Page.run_id),
+    *(Page.error_code, Page.error_message, Page.run_id, Page.finished_at),
 )
 
 
@@ -173,4 +176,5 @@ def _record(
         error_code=row.error_code,
         error_message=row.error_message,
         read_by=runs.get(row.run_id),
+        read_at=row.finished_at,
     )
