@@ -180,9 +180,7 @@ def _count(
 def _warp(page: StoredPage, matrix: FloatArray, size: int) -> ImageArray:
     """Pixels of the cut, from the smallest level that is not magnified."""
     zoom = math.sqrt(abs(float(np.linalg.det(matrix[:2, :2]))))
-    level = min(max(0, math.floor(-math.log2(max(zoom, 1e-6)) + 1e-3)), len(page.levels) - 1)
-    source = page.levels[level]
-    full = page.levels[0]
+    source, full = page.levels[page.level(zoom)], page.levels[0]
     grown = np.diag([full.shape[1] / source.shape[1], full.shape[0] / source.shape[0], 1.0])
     # Pixel centres lie at half numbers where edges are whole ones.
     centred = _shift(np.array([-0.5, -0.5])) @ matrix @ grown @ _shift(np.array([0.5, 0.5]))

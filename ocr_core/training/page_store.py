@@ -49,6 +49,11 @@ class StoredPage:
         """The page at its kept size."""
         return PageSample(self.levels[0], self.polygons, self.ignored)
 
+    def level(self, zoom: float) -> int:
+        """The smallest level that is not magnified when the first one is scaled by `zoom`."""
+        halvings = math.floor(-math.log2(max(zoom, 1e-6)) + 1e-3)
+        return min(max(0, halvings), len(self.levels) - 1)
+
     @property
     def nbytes(self) -> int:
         """Memory the pixels take."""
