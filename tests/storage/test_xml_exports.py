@@ -125,7 +125,7 @@ def properties(title: str) -> dict[str, str]:
     """The properties of a title, after the grammar of hOCR 1.2, section 4."""
     value = r'(?:"(?:[^"\\]|\\.)*"|[^";]*?)'
     assert re.fullmatch(rf"[a-z_]+ {value}(?:; [a-z_]+ {value})*", title), title
-    return {name: found for name, found in re.findall(rf"([a-z_]+) ({value})(?:; |$)", title)}
+    return dict(re.findall(rf"([a-z_]+) ({value})(?:; |$)", title))
 
 
 def hocr_lines(page_element: etree._Element) -> Iterator[tuple[Read, list[Read]]]:
@@ -168,7 +168,7 @@ def test_hocr_boxes_are_whole_pixels_inside_each_other_and_ids_are_unique(
         outer = inner.getparent()
         assert outer is not None
         x0, y0, x1, y1 = map(int, properties(inner.get("title", ""))["bbox"].split())
-        X0, Y0, X1, Y1 = map(int, properties(outer.get("title", ""))["bbox"].split())  # noqa: N806
+        X0, Y0, X1, Y1 = map(int, properties(outer.get("title", ""))["bbox"].split())
         assert X0 <= x0 <= x1 <= X1
         assert Y0 <= y0 <= y1 <= Y1
 
