@@ -21,12 +21,11 @@ import numpy as np
 from ocr_core.geometry import FloatArray
 from ocr_core.page import Quad
 from ocr_core.training.errors import LabelsUnreadable
-from ocr_core.training.labels import LineLabel, PageLabel, Region
+from ocr_core.training.labelled import LineLabel, PageLabel, Region
+from ocr_core.training.readers.text_lines import ILLEGIBLE, numbered_lines
 from ocr_core.training.skips import Skips
 
 NAME = "labels.jsonl"
-ILLEGIBLE = "###"
-"""Text of a region that nobody could read (ICDAR 2015)."""
 
 
 def label_file(path: Path) -> Path:
@@ -67,7 +66,7 @@ def _page(folder: Path, record: dict[str, Any]) -> PageLabel:
 def _region(region: dict[str, Any]) -> Region:
     text = _text(region.get("text"))
     return Region(
-        _polygon(region.get("polygon")), text, bool(region.get("ignore")) or text == ILLEGIBLE
+        _polygon(region.get("polygon")), text, bool(region.get("ignore")) or text in ILLEGIBLE
     )
 
 
@@ -103,23 +102,17 @@ def _first(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where each object is, and the object; raises LabelsUnreadable."""
-    file = label_file(path)
-    try:
-        with file.open(encoding="utf-8-sig") as lines_of_file:
-            for number, line in enumerate(lines_of_file, start=1):
-                if line.strip():
-                    yield f"{file} line {number}", _object(file, number, line)
-    except (OSError, UnicodeDecodeError) as error:
-        raise LabelsUnreadable(f"{file}: {error}") from error
+    for where, line in numbered_lines(label_file(path)):
+        yield where, _object(where, line)
 
 
-def _object(file: Path, number: int, line: str) -> dict[str, Any]:
+def _object(where: str, line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError as error:
-        raise LabelsUnreadable(f"{file} line {number} is not JSON: {error}") from error
+        raise LabelsUnreadable(f"{where} is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise LabelsUnreadable(f"{file} line {number} is no object")
+        raise LabelsUnreadable(f"{where} is no object")
     return value
 
 
