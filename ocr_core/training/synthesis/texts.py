@@ -57,17 +57,8 @@ class Corpus:
 
     @classmethod
     def read(cls, path: Path) -> Corpus:
-        """The lines of a UTF-8 file, or of every .txt file under a folder.
-
-        Raises ValueError if a file is not UTF-8 or nothing is written in any of them.
-        """
-        files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
-        lines: list[str] = []
-        for file in files:
-            lines += filter(None, map(cleaned, _read(file).splitlines()))
-        if not lines:
-            raise ValueError(f"{path} has no text")
-        return cls(tuple(lines))
+        """The text of a file or folder, as `read_text_lines` reads it."""
+        return cls(read_text_lines(path))
 
     @property
     def characters(self) -> str:
@@ -88,6 +79,20 @@ class Corpus:
             return line
         start = int(rng.integers(len(line) - longest + 1))
         return _whole_words(line, start, start + longest)
+
+
+def read_text_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a UTF-8 file, or of every .txt file under a folder, those with text.
+
+    Raises ValueError if a file is not UTF-8 or nothing is written in any of them.
+    """
+    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    lines: list[str] = []
+    for file in files:
+        lines += filter(None, map(cleaned, _read(file).splitlines()))
+    if not lines:
+        raise ValueError(f"{path} has no text")
+    return tuple(lines)
 
 
 def _read(file: Path) -> str:
@@ -112,6 +117,43 @@ def _own_letters(cut: str) -> str:
         if unicodedata.category(character) not in ("Mn", "Mc", "Me") and character not in _JOINERS:
             return cut[place:]
     return cut
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Given words in any order; now and then with a capital or a mark behind."""
+
+    words: tuple[str, ...]
+    marks: str = ""
+    """What may stand behind a word; empty: nothing, and words stay as they are."""
+
+    def __post_init__(self) -> None:
+        if not self.words:
+            raise ValueError("there are no words to draw")
+
+    @property
+    def characters(self) -> str:
+        """Those of the words, their capitals and the marks."""
+        capitals = (word.capitalize() for word in self.words) if self.marks else ()
+        return distinct([*self.words, *capitals, self.marks, " "])
+
+    def piece(self, rng: np.random.Generator, longest: int) -> str:
+        """As many words as there is room for; if even one is too long, its beginning."""
+        line = self._word(rng)
+        while True:
+            longer = f"{line} {self._word(rng)}"
+            if len(longer) > longest:
+                return line[:longest].strip()
+            line = longer
+
+    def _word(self, rng: np.random.Generator) -> str:
+        word = self.words[int(rng.integers(len(self.words)))]
+        if not self.marks:
+            return word
+        chance = rng.random(2)
+        word = word.capitalize() if chance[0] < 0.2 else word
+        mark = self.marks[int(rng.integers(len(self.marks)))] if chance[1] < 0.15 else ""
+        return word + mark
 
 
 @dataclass(frozen=True, slots=True)
