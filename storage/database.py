@@ -1,4 +1,4 @@
-"""Opening the database, and bringing its tables up to date.
+"""Opening the database, and bringing its tables up to date: PostgreSQL (postgres.py) or SQLite.
 
 SQLite is set up for several processes: write-ahead log, every commit on disk before it counts
 (synchronous FULL), writers that start with BEGIN IMMEDIATE, so that they wait for their turn
@@ -8,7 +8,6 @@ long the timeout), and readers that cannot write.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -25,6 +24,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from storage import migrations
 from storage.errors import DatabaseMissing, DatabaseUnsupported
+from storage.locks import alone
+from storage.postgres import compact_json, postgres_engine
 
 BUSY_SECONDS = 60.0
 """How long a writer waits for other writers."""
@@ -43,11 +44,14 @@ def open_database(url: str, *, readonly: bool = False) -> Engine:
     A writing engine creates a missing SQLite file (`migrate` fills it); sessions of it hold the
     write lock from their first statement to their end, so keep them short. A readonly engine sees
     one snapshot per session, and the database itself refuses its writes.
-    Raises DatabaseMissing (readonly and not there) or DatabaseUnsupported.
+    Raises DatabaseMissing (readonly and not there) or DatabaseUnsupported; of a PostgreSQL server
+    only the first connection does.
     """
     address = _parsed(url)
-    if address.get_backend_name() != "sqlite":
-        return create_engine(address, pool_pre_ping=True)
+    if not is_file(address):
+        engine = postgres_engine(address, readonly=readonly)
+        event.listen(engine, "checkout", _refuse_after_fork)
+        return engine
     path = database_path(address)
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise DatabaseUnsupported(f"SQLite {sqlite3.sqlite_version} is too old.")
@@ -55,11 +59,22 @@ def open_database(url: str, *, readonly: bool = False) -> Engine:
     return _sqlite_engine(path, readonly=readonly)
 
 
+def is_file(url: str | URL) -> bool:
+    """Whether the database is an SQLite file, not a PostgreSQL server.
+
+    Raises DatabaseUnsupported if it is neither.
+    """
+    backend = _parsed(url).get_backend_name()
+    if backend not in ("sqlite", "postgresql", "postgres"):
+        raise DatabaseUnsupported(f"{backend} is not known to this version.")
+    return backend == "sqlite"
+
+
 def database_path(url: str | URL) -> Path:
     """Return the file of an SQLite URL, absolute; raises DatabaseUnsupported for any other."""
     address = _parsed(url)
     if address.get_backend_name() != "sqlite":
-        raise DatabaseUnsupported(f"{address.render_as_string()} is not an SQLite file.")
+        raise DatabaseUnsupported(f"{address.render_as_string()} is no SQLite file.")
     if address.database in (None, "", ":memory:") or address.query:
         raise DatabaseUnsupported("Several processes share it, so it must be a plain file.")
     return Path(str(address.database)).absolute()
@@ -71,18 +86,20 @@ def migrate(engine: Engine) -> None:
     Several processes may do this at once: one works, the others wait and find it done.
     Raises DatabaseTooNew or DatabaseUnsupported.
     """
-    if engine.dialect.name != "sqlite":
-        raise DatabaseUnsupported(f"{engine.dialect.name} is not supported by this version.")
     # One transaction around everything, begun with the write lock: see `_immediately`.
     with engine.begin() as connection:
+        alone(connection, "migrate")
         migrations.upgrade(connection)
 
 
 def checkpoint(engine: Engine) -> None:
     """Bring the write-ahead log into the SQLite file, so that the file can be copied alone.
 
-    What a reader still looks at stays in the log; nothing is lost either way.
+    What a reader still looks at stays in the log; nothing is lost either way. Elsewhere there is
+    nothing to do.
     """
+    if engine.dialect.name != "sqlite":
+        return
     with engine.connect() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
@@ -137,9 +154,7 @@ def _sqlite_engine(path: Path, *, readonly: bool) -> Engine:
             # The pool hands a connection to one thread at a time.
             check_same_thread=False,
         ),
-        json_serializer=lambda value: json.dumps(
-            value, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        ),
+        json_serializer=compact_json,
     )
     event.listen(engine, "connect", partial(_prepare, _reading if readonly else _writing, path))
     event.listen(engine, "checkout", _refuse_after_fork)

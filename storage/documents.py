@@ -21,11 +21,13 @@ from sqlalchemy import bindparam, case, delete, exists, func, literal, select, u
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from storage.among import among
 from storage.buckets import readable
 from storage.errors import DocumentAmbiguous, DocumentNotFound, ErrorInfo
+from storage.locks import alone
 from storage.results import storable
-from storage.schema import LANES, Document, Page, Source, among, at, table_of
-from storage.times import UtcTime, utc_now
+from storage.schema import LANES, Document, Page, Source, at, table_of
+from storage.times import UtcTime, present
 
 PAGES_A_TURN = 16
 """Pages of one document that are read before other documents of its lane have their turn."""
@@ -78,11 +80,12 @@ def add_document(
     If the content is known, the source is added, and rows for those of `pages` that have none yet:
     nothing is read twice. A document that had failed (no password then) becomes a good one.
     """
-    moment = now or utc_now()
     wanted = sorted({page.page_no for page in pages})
     if not wanted or wanted[0] < 1 or wanted[-1] > file_pages:
         raise ValueError(f"pages must be some of 1 to {file_pages}, got {wanted[:5]}")
-    document = _by_sha256(session, sha256) or _new_document(session, sha256, "reading", moment)
+    moment = now or present(session)
+    _alone(session, sha256, source)
+    document = _locked(session, sha256) or _new_document(session, sha256, "reading", moment)
     there = set(session.scalars(select(Page.page_no).where(Page.document_id == document.id)))
     missing = [page_no for page_no in wanted if page_no not in there]
     document.size, document.media_type, document.file_pages = size, media_type, file_pages
@@ -111,8 +114,9 @@ def add_failed_document(
     `sha256` is None if not even its bytes could be read. If the content is already known as a good
     document, only the source is added.
     """
-    moment = now or utc_now()
-    document = _by_sha256(session, sha256) if sha256 else _unread(session, source.uri)
+    moment = now or present(session)
+    _alone(session, sha256, source)
+    document = _locked(session, sha256) if sha256 else _unread(session, source.uri)
     document = document or _new_document(session, sha256, "failed", moment)
     if document.state == "failed":
         document.size, document.media_type = size, media_type
@@ -189,14 +193,32 @@ def settle(
 ) -> int:
     """Close documents whose last page came to rest; returns how many. None: all of them, a sweep.
 
-    The ledger calls this with every page that comes to rest, in the same transaction; the sweep is
-    for databases in which two last pages may commit without seeing each other.
+    The ledger calls this with every page that comes to rest, in the same transaction. Where several
+    write at once, documents without waiting pages are locked first: of two last pages the second
+    then sees the first. The sweep is for what slips through: a page that waited, was read and came
+    to rest in the time another took from looking to its commit.
     """
-    values = {"moment": now or utc_now()}
+    if session.get_bind().dialect.name != "sqlite":
+        document_ids = _lock_nearly_closed(session, document_ids)
+        if not document_ids:
+            return 0
+    values = {"moment": now or present(session)}
     if document_ids is None:
         return len(session.execute(_closing(), values).all())
     chosen = {**values, "chosen": list(document_ids)}
     return len(session.execute(_closing(chosen=True), chosen).all())
+
+
+def _lock_nearly_closed(session: Session, document_ids: Collection[int] | None) -> list[int]:
+    """Lock documents none of whose pages waits; the statements after this one see what happened
+    before it had the locks.
+    """
+    waiting = exists().where(Page.document_id == Document.id, at(Page.state, "pending"))
+    nearly = select(Document.id).where(Document.state == "reading", ~waiting)
+    if document_ids is not None:
+        nearly = nearly.where(among(Document.id, document_ids))
+    locked = nearly.order_by(Document.id).with_for_update(key_share=True)
+    return list(session.scalars(locked))
 
 
 @cache
@@ -295,17 +317,28 @@ def _known(document: Document | None) -> Known | None:
     return Known(document.id, document.state, document.page_count, document.error_code)
 
 
+def _alone(session: Session, sha256: str | None, source: SourceRef) -> None:
+    """Take in one content, and what lies at one place, one after the other."""
+    alone(session, f"content {sha256}", f"place {source.uri}")
+
+
 def _by_sha256(session: Session, sha256: str) -> Document | None:
     return session.scalar(select(Document).where(Document.sha256 == sha256))
 
 
+def _locked(session: Session, sha256: str) -> Document | None:
+    """The document as it is now, locked: `settle` must not close what gets pages at this moment."""
+    chosen = select(Document).where(Document.sha256 == sha256).with_for_update(key_share=True)
+    return session.scalar(chosen.execution_options(populate_existing=True))
+
+
 def _unread(session: Session, uri: str) -> Document | None:
-    return session.scalar(
-        select(Document).join(Source).where(Document.sha256.is_(None), Source.uri == uri)
-    )
+    unread = select(Document).join(Source).where(Document.sha256.is_(None), Source.uri == uri)
+    return session.scalar(unread.limit(1))
 
 
 def _by_address(session: Session, text: str) -> list[Document]:
+    text = storable(text)
     latest = (
         select(Document)
         .join(Source)
@@ -333,8 +366,9 @@ def _by_sha256_start(session: Session, text: str) -> list[Document]:
 
 
 def _by_name(session: Session, text: str) -> list[Document]:
-    ending = "/" + text.removeprefix("./").lstrip("/")
-    matching = func.substr(Source.name, -len(ending)) == literal(storable(ending))
+    ending = storable("/" + text.removeprefix("./").lstrip("/"))
+    start = func.length(Source.name) - len(ending) + 1
+    matching = func.substr(Source.name, start) == literal(ending)
     # The last content of each place: a file that was overwritten is one file.
     newest = aliased(Source)
     replaced = exists().where(newest.uri == Source.uri, newest.last_seen_at > Source.last_seen_at)

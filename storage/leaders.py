@@ -7,20 +7,23 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from storage.locks import alone
 from storage.schema import Leader
-from storage.times import utc_now
+from storage.times import present
 
 
 def lead(
     session: Session, role: str, owner: str, *, seconds: float, now: datetime | None = None
 ) -> bool:
     """Take or prolong a part for so many seconds; False if another owner holds it."""
-    moment = now or utc_now()
+    moment = now or present(session)
     until = moment + timedelta(seconds=seconds)
-    if session.scalar(select(Leader.role).where(Leader.role == role)) is None:
-        session.add(Leader(role=role, owner=owner, until=until))
-        session.flush()
-        return True
+    if not _is_known(session, role):
+        alone(session, f"leader {role}")
+        if not _is_known(session, role):
+            session.add(Leader(role=role, owner=owner, until=until))
+            session.flush()
+            return True
     taken = (
         update(Leader)
         .where(Leader.role == role, or_(Leader.owner == owner, Leader.until <= moment))
@@ -36,6 +39,10 @@ def step_down(session: Session, role: str, owner: str, *, now: datetime | None =
     session.execute(
         update(Leader)
         .where(Leader.role == role, Leader.owner == owner)
-        .values(until=now or utc_now())
+        .values(until=now or present(session))
         .execution_options(synchronize_session=False)
     )
+
+
+def _is_known(session: Session, role: str) -> bool:
+    return session.scalar(select(Leader.role).where(Leader.role == role)) is not None

@@ -13,7 +13,7 @@ when the worker vanished while holding it, `failures` when the page itself was r
 that time may cure. Faults of the environment (disk full, model missing) count as none: `release`.
 
 Whoever opens the session commits it: one short transaction per call, no reading inside.
-`now` is for tests; by default it is the present.
+`now` is for tests; by default it is the present, by the clock of the database.
 """
 
 from __future__ import annotations
@@ -24,20 +24,24 @@ from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
+    ColumnElement,
     CursorResult,
+    Select,
     bindparam,
     case,
     exists,
+    false,
     func,
     literal,
-    literal_column,
     select,
+    true,
     tuple_,
     update,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from storage.among import among
 from storage.documents import latest_source, settle
 from storage.errors import ErrorInfo, LeaseLost
 from storage.leases import (
@@ -51,10 +55,11 @@ from storage.leases import (
 )
 from storage.leases import Lease as Lease
 from storage.leases import WorkLeft as WorkLeft
+from storage.locks import alone
 from storage.results import SavedPage as SavedPage
 from storage.results import prepare, replace_lines, storable
-from storage.schema import LANES, Attempt, Document, Page, among, at, table_of
-from storage.times import UtcTime, utc_now
+from storage.schema import LANES, Attempt, Document, Page, at, table_of
+from storage.times import UtcTime, present
 
 _PAGES = table_of(Page)
 _PAGE = _PAGES.c
@@ -75,7 +80,7 @@ def claim(
     A suspect page comes only when no other is due, alone, and not while another suspect is being
     read anywhere. An empty list means that nothing is due, or that somebody else was faster.
     """
-    moment = now or utc_now()
+    moment = now or present(session)
     values = {
         "moment": moment,
         "until": moment + timedelta(seconds=lease_seconds),
@@ -84,7 +89,8 @@ def claim(
         "lanes": [LANES.index(lane) for lane in lanes],
     }
     rows: Sequence[Any] = session.execute(_claiming(), {**values, "most": limit}).all()
-    if not rows:
+    if not rows and session.scalar(_suspect_due(), values):
+        alone(session, "suspect")  # so that two claimers cannot each see no other
         rows = session.execute(_claiming(suspects=True), {**values, "most": 1}).all()
     # RETURNING promises no order.
     rows = sorted(rows, key=lambda row: (row.lane, row.sched_rank, row.document_id, row.page_no))
@@ -98,7 +104,7 @@ def heartbeat(
     held = [(lease.page_id, lease.token) for lease in leases]
     if not held:
         return set()
-    until = (now or utc_now()) + timedelta(seconds=lease_seconds)
+    until = (now or present(session)) + timedelta(seconds=lease_seconds)
     beat = (
         update(_PAGES)
         .where(at(_PAGE.state, "leased"), tuple_(_PAGE.id, _PAGE.lease_token).in_(held))
@@ -116,7 +122,7 @@ def finish(
     The fence is the first statement: it checks the token and locks the row, so that a worker
     back from the dead can neither replace a newer result nor interleave with its writing.
     """
-    moment = now or utc_now()
+    moment = now or present(session)
     page = prepare(lease.page_id, saved)
     _fence(
         session,
@@ -142,7 +148,7 @@ def fail(
     `blame` says that the sandbox died on the page. Errors that time cannot cure quarantine at
     once, blame at the third time, other errors at the fifth. Raises LeaseLost.
     """
-    moment = now or utc_now()
+    moment = now or present(session)
     blamed = lease.blamed + blame
     failures = lease.failures + (not blame)
     hopeless = not error.retryable or blamed >= BLAMED_LIMIT or failures >= FAILURES_LIMIT
@@ -170,14 +176,14 @@ def release(
 
     Raises LeaseLost.
     """
-    moment = now or utc_now()
+    moment = now or present(session)
     _fence(session, lease, state="pending", due_at=moment + timedelta(seconds=wait_seconds))
     _note(session, lease, "released", moment)
 
 
 def note_fenced(session: Session, lease: Lease, *, now: datetime | None = None) -> None:
     """Write down that `finish` came too late; call it in a transaction after LeaseLost."""
-    _note(session, lease, "fenced", now or utc_now())
+    _note(session, lease, "fenced", now or present(session))
 
 
 def reap(
@@ -188,7 +194,7 @@ def reap(
     Their pages wait again (see LONGEST_LOSS_SECONDS), are suspect from the third loss and
     quarantined at the eighth.
     """
-    moment = now or utc_now()
+    moment = now or present(session)
     ended = (
         select(_PAGE.id, _PAGE.document_id, _PAGE.lease_token, _PAGE.lease_owner, _PAGE.leased_at)
         .where(at(_PAGE.state, "leased"))
@@ -232,7 +238,7 @@ def requeue(
 
     All of them, those of a document, or one page. Pages that are done stay done.
     """
-    moment = now or utc_now()
+    moment = now or present(session)
     chosen = [at(_PAGE.state, "quarantined")]
     if document_id is not None:
         chosen.append(_PAGE.document_id == document_id)
@@ -264,7 +270,7 @@ def work_left(
     session: Session, queue: str | None = None, *, now: datetime | None = None
 ) -> WorkLeft:
     """Count the pages that are not at rest, of one queue or of all."""
-    moment = now or utc_now()
+    moment = now or present(session)
     waiting = at(_PAGE.state, "pending")
     due = waiting & (_PAGE.due_at <= moment)
     later = waiting & (_PAGE.due_at > moment)
@@ -299,17 +305,15 @@ _NO_ERROR: dict[str, Any] = dict.fromkeys(
 
 @cache
 def _claiming(*, suspects: bool = False) -> ReturningUpdate[Any]:
-    """The statement of `claim`, built once."""
+    """The statement of `claim`, built once.
+
+    The pages are chosen once and for all (MATERIALIZED): a plan that looked twice would skip what
+    it has locked itself and lease more than the limit.
+    """
     other = _PAGES.alias("other")
     chosen = (
         select(_PAGE.id)
-        .where(
-            at(_PAGE.state, "pending"),
-            _PAGE.queue == bindparam("from_queue"),
-            _PAGE.suspect == literal_column("1" if suspects else "0", _PAGE.suspect.type),
-            _PAGE.lane.in_(bindparam("lanes", expanding=True)),
-            _PAGE.due_at <= bindparam("moment"),
-        )
+        .where(*_due(suspects=suspects))
         .order_by(_PAGE.lane, _PAGE.sched_rank, _PAGE.document_id, _PAGE.page_no)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
@@ -318,7 +322,7 @@ def _claiming(*, suspects: bool = False) -> ReturningUpdate[Any]:
         chosen = chosen.where(~exists().where(at(other.c.state, "leased"), other.c.suspect))
     return (
         update(_PAGES)
-        .where(_PAGE.id.in_(chosen))
+        .where(_PAGE.id.in_(select(chosen.cte("chosen").prefix_with("MATERIALIZED").c.id)))
         .values(
             state="leased",
             attempts=_PAGE.attempts + 1,
@@ -329,6 +333,21 @@ def _claiming(*, suspects: bool = False) -> ReturningUpdate[Any]:
         )
         .returning(*(_PAGE[name] for name in _OF_A_LEASE))
     )
+
+
+@cache
+def _suspect_due() -> Select[Any]:
+    return select(exists().where(*_due(suspects=True)))
+
+
+def _due(*, suspects: bool) -> list[ColumnElement[bool]]:
+    return [
+        at(_PAGE.state, "pending"),
+        _PAGE.queue == bindparam("from_queue"),
+        _PAGE.suspect == (true() if suspects else false()),
+        _PAGE.lane.in_(bindparam("lanes", expanding=True)),
+        _PAGE.due_at <= bindparam("moment"),
+    ]
 
 
 def _leases(session: Session, rows: Sequence[Any], worker: str) -> list[Lease]:

@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Integer, MetaData, Select, Table, Text, func, select
 from sqlalchemy.orm import Session
 
-from storage.schema import DOCUMENT_STATES, PAGE_STATES, Attempt, Document, Page, Source, among
+from storage.among import among
+from storage.schema import DOCUMENT_STATES, PAGE_STATES, Attempt, Document, Page, Source
 from storage.times import UtcTime
 
 _VIEWS = MetaData()

@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from ocr_core.page import TextLine
+from storage.among import among
 from storage.overview import document_status
 from storage.results import line_of
-from storage.schema import Line, Model, Page, Run, among
+from storage.schema import Line, Model, Page, Run
 
 PAGES_A_QUERY = 16
 

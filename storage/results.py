@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from ocr_core.page import PageResult, Quad, Rotation, TextLine, TextSource, Word
+from storage.bulk import add_rows
 from storage.schema import Line, PageText, table_of
 from storage.tokens import TOKENS_VERSION, page_tokens
 
@@ -80,7 +81,7 @@ def replace_lines(session: Session, page: Prepared) -> None:
     session.execute(delete(_LINES).where(_LINES.c.page_id == page_id))
     session.execute(delete(_TEXTS).where(_TEXTS.c.page_id == page_id))
     if page.lines:
-        session.execute(_LINES.insert(), page.lines)
+        add_rows(session, _LINES, page.lines)
     session.execute(_TEXTS.insert(), page.text)
 
 

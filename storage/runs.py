@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from storage.locks import alone
 from storage.schema import Model, Run
-from storage.times import utc_now
+from storage.times import present
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ class Provenance:
 def run_id(session: Session, provenance: Provenance, *, now: datetime | None = None) -> int:
     """Return the id of the run with this provenance, writing its rows the first time."""
     digest = _run_hash(provenance)
-    known = session.scalar(select(Run.id).where(Run.run_hash == digest))
+    known = _known(session, digest)
+    if known is None:
+        alone(session, "runs")
+        known = _known(session, digest)
     if known is not None:
         return known
     run = Run(
@@ -59,11 +63,15 @@ def run_id(session: Session, provenance: Provenance, *, now: datetime | None = N
         detector_id=_model_id(session, "detector", provenance.detector),
         recognizer_id=_model_id(session, "recognizer", provenance.recognizer),
         line_orientation_id=_model_id(session, "line_orientation", provenance.line_orientation),
-        created_at=now or utc_now(),
+        created_at=now or present(session),
     )
     session.add(run)
     session.flush()
     return run.id
+
+
+def _known(session: Session, digest: str) -> int | None:
+    return session.scalar(select(Run.id).where(Run.run_hash == digest))
 
 
 def _model_id(session: Session, kind: str, model: ModelRef | None) -> int | None:

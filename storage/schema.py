@@ -11,8 +11,6 @@ The `pages` rows are also the queue (ledger.py). States are plain strings.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -30,9 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
     literal_column,
-    select,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
@@ -251,14 +247,6 @@ def at(
     """
     constants: list[ColumnElement[str]] = [literal_column(f"'{name}'") for name in states]
     return state == constants[0] if len(constants) == 1 else state.in_(constants)
-
-
-def among(
-    column: InstrumentedAttribute[int] | Column[int], numbers: Collection[int]
-) -> ColumnElement[bool]:
-    """Whether a column is one of some numbers, however many: they travel as one JSON value."""
-    listed = func.json_each(json.dumps(sorted(numbers))).table_valued("value")
-    return column.in_(select(listed.c.value))
 
 
 class Line(Base):

@@ -1,48 +1,30 @@
 """Full-text search: which pages hold some words, and where on the page they stand.
 
-A query is words, all of which must be on the page. `"Several words"` in quotes must follow each
-other, `invoi*` finds every word that starts so; nothing else has a meaning, so every text is a
-valid query. What counts as a word is in tokens.py. The index answers with pages, best first; the
-lines of those pages are then searched for the places.
-
-SQLite's FTS5 is spoken to here and in migrations/versions/v0003_search.py, nowhere else.
+What a query means is in phrases.py, what counts as a word in tokens.py. Pages come best first
+(matching.py); the lines of those pages are then searched for the places. The indexes of the two
+databases are made in migrations/versions/v0003_search.py and asked in matching.py, nowhere else.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.orm import Session
 
 from ocr_core.page import Box
+from storage.matching import best_pages
+from storage.phrases import Phrase, parse
 from storage.schema import Line, Page, PageText, Source
 from storage.tokens import TOKENS_VERSION, Flow, flow, is_unspaced, page_tokens
 from storage.tokens import tokens as tokens
 
 MARKS = ("[", "]")
-MOST_TERMS = 64
-"""Terms of a query that count; the rest is ignored."""
 _CONTEXT = 60
 """Characters shown on each side of a match."""
-_TERM = re.compile(r'"([^"]*)"(\*?)|([^\s"]+)')
-_RANKED = """
-SELECT rowid AS page_id, rank FROM page_search
- WHERE page_search MATCH :expression {narrowed} ORDER BY rank, rowid LIMIT :limit
-"""
-_IN_DOCUMENT = "AND rowid IN (SELECT id FROM pages WHERE document_id = :document)"
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Tokens that follow each other; with `prefix` the last one need only start so."""
-
-    tokens: tuple[str, ...]
-    prefix: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +53,7 @@ class Hit:
     snippet: str
     """The line, and the next if the match goes on there, cut around the first marked match."""
     score: float
-    """Higher is better (bm25)."""
+    """Higher is better; scores of different queries do not compare."""
     text: str
     """The line, unmarked."""
     places: tuple[Place, ...]
@@ -90,9 +72,7 @@ def search(
     phrases = parse(query)
     if not phrases or limit < 1:
         return []
-    statement = _RANKED.format(narrowed="" if document is None else _IN_DOCUMENT)
-    values = {"expression": expression(phrases), "limit": limit, "document": document}
-    scores = {row.page_id: -row.rank for row in session.execute(text(statement), values)}
+    scores = best_pages(session, phrases, limit, document)
     lines = _lines(session, list(scores))
     pages = _pages(session, list(scores))
     return [
@@ -100,24 +80,6 @@ def search(
         for page_id, score in scores.items()
         if page_id in lines
     ]
-
-
-def parse(query: str) -> list[Phrase]:
-    """Read a query; text without letters and digits asks for nothing."""
-    phrases = []
-    for match in islice(_TERM.finditer(query), MOST_TERMS):
-        quoted, starred, word = match.groups()
-        phrase = _phrase(word or quoted or "", bool(starred) or (word or "").endswith("*"))
-        if phrase is not None and phrase not in phrases:
-            phrases.append(phrase)
-    return phrases
-
-
-def expression(phrases: Sequence[Phrase]) -> str:
-    """Write phrases as an FTS5 query; tokens hold no quotes, so nothing needs escaping."""
-    return " AND ".join(
-        f'"{" ".join(phrase.tokens)}"' + (" *" if phrase.prefix else "") for phrase in phrases
-    )
 
 
 def reindex(session: Session, *, limit: int = 500) -> int:
@@ -134,18 +96,6 @@ def reindex(session: Session, *, limit: int = 500) -> int:
             .values(tokens=" ".join(page_tokens(texts)), tokens_version=TOKENS_VERSION)
         )
     return len(stale)
-
-
-def _phrase(term: str, starred: bool) -> Phrase | None:
-    words = [token.text for token in flow([term]).tokens]
-    if not words:
-        return None
-    # The text may go on where the query ends: of a run without spaces only the pairs are sure, and
-    # a single character is the start of a pair or the last of a run.
-    unspaced = len(words[-1]) == 1 and is_unspaced(words[-1])
-    if unspaced and len(words) > 1 and len(words[-2]) == 2 and is_unspaced(words[-2][0]):
-        return Phrase(tuple(words[:-1]), prefix=False)
-    return Phrase(tuple(words), prefix=starred or unspaced)
 
 
 def _lines(session: Session, page_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:

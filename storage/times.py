@@ -5,13 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy import DateTime, Dialect, String, func, select
+from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 def utc_now() -> datetime:
     """Return the present, in UTC."""
     return datetime.now(UTC)
+
+
+def present(session: Session) -> datetime:
+    """Return the present by the clock all workers share, so that none can be ahead of the others.
+
+    Those of an SQLite file are on one machine; a server is asked for its own.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return utc_now()
+    return session.scalars(select(func.clock_timestamp(type_=UtcTime()))).one()
 
 
 def as_text(moment: datetime) -> str:
@@ -45,6 +56,7 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read the text back as an aware time."""
-        if value is None or isinstance(value, datetime):
-            return value
-        return datetime.fromisoformat(value)
+        if value is None:
+            return None
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        return moment.astimezone(UTC)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from ocr_core.page import TextLine, Word, quad_of
@@ -31,10 +31,17 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def url(tmp_path: Path, migrated_file: Path) -> str:
+def sqlite_url(tmp_path: Path, migrated_file: Path) -> str:
     path = tmp_path / "pagemill.db"
     shutil.copyfile(migrated_file, path)
     return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """An empty database; every test that asks for one runs on both kinds."""
+    found: str = request.getfixturevalue(f"{request.param}_url")
+    return found
 
 
 @pytest.fixture
@@ -47,6 +54,29 @@ def engine(url: str) -> Iterator[Engine]:
 @pytest.fixture
 def sessions(engine: Engine) -> Sessions:
     return session_factory(engine)
+
+
+@pytest.fixture
+def intact() -> Callable[[Session], None]:
+    """Let the database say that its tables and indexes agree."""
+
+    def intact(session: Session) -> None:
+        if session.get_bind().dialect.name == "sqlite":
+            check = "INSERT INTO page_search(page_search) VALUES ('integrity-check')"
+            session.execute(text(check))
+            assert session.scalars(text("PRAGMA integrity_check")).all() == ["ok"]
+            return
+        session.execute(text("CREATE EXTENSION IF NOT EXISTS amcheck"))
+        session.execute(
+            text(
+                "SELECT CASE amname WHEN 'btree' THEN bt_index_check(i.oid, true)"
+                "                   WHEN 'gin' THEN gin_index_check(i.oid) END"
+                "  FROM pg_class i JOIN pg_am ON pg_am.oid = relam"
+                " WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace"
+            )
+        )
+
+    return intact
 
 
 @pytest.fixture

@@ -11,13 +11,19 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from storage import migrations
 from storage.database import migrate, open_database, session_factory
 from storage.errors import DatabaseMissing, DatabaseTooNew, DatabaseUnsupported
 from storage.schema import Base, Document, Page
+from storage.search import search
+
+SEARCH = ("page_search", "ix_page_texts_", "search")
+"""What serves search is not in the models: each database has its own."""
+OTHERWISE = ("uq_sources_document_id_uri", "ix_sources_uri_version", "ix_sources_name")
+"""On PostgreSQL made for values of any length, which SQLAlchemy cannot say of a constraint."""
 
 PROMISED = {
     "v_documents": "document_id sha256 source media_type page_count pages_done pages_quarantined "
@@ -44,7 +50,7 @@ def test_the_promised_tables_exist(engine: Engine) -> None:
 
 def test_models_and_migrations_agree(engine: Engine) -> None:
     def is_ours(entity: object, name: str | None, kind: str, *_: object) -> bool:
-        return not (kind == "table" and (name or "").startswith("page_search"))
+        return not (name or "").startswith(SEARCH) and name not in OTHERWISE
 
     with engine.begin() as connection:
         options = {"include_object": is_ours, "compare_type": True}
@@ -110,6 +116,7 @@ def statements(engine: Engine, action: Callable[[Session], object]) -> list[str]
     return seen
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_writer_takes_the_lock_before_it_reads(engine: Engine) -> None:
     seen = statements(engine, lambda session: session.scalar(select(Document.id)))
     assert seen[0] == "BEGIN IMMEDIATE"
@@ -117,6 +124,7 @@ def test_a_writer_takes_the_lock_before_it_reads(engine: Engine) -> None:
     assert seen[-1] == "COMMIT"
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_reader_only_begins(url: str) -> None:
     engine = open_database(url, readonly=True)
     seen = statements(engine, lambda session: session.scalar(select(Document.id)))
@@ -124,6 +132,7 @@ def test_a_reader_only_begins(url: str) -> None:
     engine.dispose()
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_commits_are_safe_against_power_loss_and_keys_are_checked(engine: Engine) -> None:
     with engine.begin() as connection:
         pragma = {
@@ -156,7 +165,7 @@ def test_a_reader_sees_one_moment_while_others_write(
 def test_the_database_refuses_a_readers_writes(url: str, add: Callable[..., int]) -> None:
     add()
     engine = open_database(url, readonly=True)
-    with engine.begin() as connection, pytest.raises(OperationalError, match="readonly"):
+    with engine.connect() as connection, pytest.raises(DBAPIError, match=r"read-?only"):
         connection.execute(text("DELETE FROM pages"))
     engine.dispose()
 
@@ -257,7 +266,10 @@ def test_a_connection_opened_before_a_fork_is_not_used_after_it(engine: Engine) 
 
 
 def test_rows_of_a_document_go_with_it(
-    sessions: sessionmaker[Session], add: Callable[..., int], store: Callable[..., None]
+    sessions: sessionmaker[Session],
+    add: Callable[..., int],
+    store: Callable[..., None],
+    intact: Callable[[Session], None],
 ) -> None:
     document = add("a.pdf", 2)
     store(["some words"], ["more"])
@@ -266,7 +278,6 @@ def test_rows_of_a_document_go_with_it(
     with sessions() as session:
         for table in ("sources", "pages", "lines", "page_texts", "attempts"):
             assert session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
-        found = "SELECT count(*) FROM page_search WHERE page_search MATCH 'words'"
-        assert session.scalar(text(found)) == 0
-        session.execute(text("INSERT INTO page_search(page_search) VALUES ('integrity-check')"))
+        assert search(session, "words") == []
         assert session.scalars(select(Page)).all() == []
+        intact(session)

@@ -4,13 +4,15 @@ import multiprocessing
 import os
 import random
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
 from storage import ledger
-from storage.database import database_path, open_database, session_factory
+from storage.database import open_database, session_factory
 from storage.documents import settle
 from storage.errors import LeaseLost
 from storage.results import SavedPage
@@ -44,26 +46,28 @@ def work(url: str, saved: SavedPage, lease_seconds: float, errors: Any) -> None:
         errors.put(repr(error))
 
 
-def check(url: str, pages: int, lines: int) -> sqlite3.Connection:
-    """Every page is done, once, whole, and the file is sound."""
-    look = sqlite3.connect(database_path(url))
-    assert look.execute("SELECT state, count(*) FROM pages GROUP BY 1").fetchall() == [
-        ("done", pages)
-    ]
+def check(session: Session, pages: int, lines: int) -> None:
+    """Every page is done, once, and whole."""
+
+    def rows(statement: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in session.execute(text(statement))]
+
+    assert rows("SELECT state, count(*) FROM pages GROUP BY 1") == [("done", pages)]
     done_once = "SELECT count(*), count(DISTINCT page_id) FROM attempts WHERE outcome = 'ok'"
-    assert look.execute(done_once).fetchone() == (pages, pages)
+    assert rows(done_once) == [(pages, pages)]
     per_page = (
-        "SELECT count(*), min(n), max(n) FROM (SELECT count(*) n FROM lines GROUP BY page_id)"
+        "SELECT count(*), min(n), max(n) FROM (SELECT count(*) n FROM lines GROUP BY page_id) p"
     )
-    assert look.execute(per_page).fetchone() == (pages, lines, lines)
-    assert look.execute("SELECT DISTINCT state FROM documents").fetchall() == [("done",)]
-    look.execute("INSERT INTO page_search(page_search) VALUES ('integrity-check')")
-    assert look.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    return look
+    assert rows(per_page) == [(pages, lines, lines)]
+    assert rows("SELECT DISTINCT state FROM documents") == [("done",)]
 
 
 def test_processes_that_claim_at_once_never_get_the_same_page(
-    url: str, add: Callable[..., int], make_page: Callable[..., SavedPage], engine: Any
+    url: str,
+    add: Callable[..., int],
+    make_page: Callable[..., SavedPage],
+    engine: Engine,
+    intact: Callable[[Session], None],
 ) -> None:
     for number in range(6):
         add(f"{number}.pdf", 20)
@@ -76,13 +80,19 @@ def test_processes_that_claim_at_once_never_get_the_same_page(
     for child in children:
         child.join()
     assert errors.empty(), errors.get()
-    look = check(url, 120, 10)
-    assert look.execute("SELECT max(attempts), max(lease_token) FROM pages").fetchone() == (1, 1)
-    look.close()
+    with session_factory(engine).begin() as session:
+        check(session, 120, 10)
+        counted = session.execute(text("SELECT max(attempts), max(lease_token) FROM pages"))
+        assert tuple(counted.one()) == (1, 1)
+        intact(session)
 
 
 def test_workers_killed_at_any_moment_lose_and_double_nothing(
-    url: str, add: Callable[..., int], make_page: Callable[..., SavedPage], engine: Any
+    url: str,
+    add: Callable[..., int],
+    make_page: Callable[..., SavedPage],
+    engine: Engine,
+    intact: Callable[[Session], None],
 ) -> None:
     add("a.pdf", 150)
     engine.dispose()
@@ -106,7 +116,7 @@ def test_workers_killed_at_any_moment_lose_and_double_nothing(
         child.join()
         assert child.exitcode == 0
     assert errors.empty(), errors.get()
-    check(url, 150, 20).close()
-    sessions = session_factory(open_database(url))
-    with sessions.begin() as session:
+    with session_factory(engine).begin() as session:
+        check(session, 150, 20)
         assert settle(session) == 0
+        intact(session)

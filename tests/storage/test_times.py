@@ -33,6 +33,7 @@ def test_a_time_without_zone_is_refused() -> None:
         as_text(datetime(2026, 1, 1))
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_stored_times_compare_with_sqlites_own(sessions: sessionmaker[Session]) -> None:
     moment = datetime(2026, 1, 2, 12, 0, 0, 500, tzinfo=timezone(timedelta(hours=2)))
     with sessions.begin() as session:

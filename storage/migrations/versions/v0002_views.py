@@ -105,8 +105,36 @@ SELECT p.document_id,
   LEFT JOIN models m ON m.id = r.recognizer_id
 """
 
+
 # A word is [text, confidence, x, y, x, y, x, y, x, y].
-WORDS = """
+def _numbers(*places: int) -> str:
+    return ", ".join(f"CAST(w.value ->> {place} AS double precision)" for place in places)
+
+
+WORDS_ON_POSTGRESQL = f"""
+CREATE VIEW v_words AS
+SELECT p.document_id,
+       p.page_no,
+       l.line_no,
+       w.number AS word_no,
+       w.value ->> 0 AS text,
+       {_numbers(1)} AS confidence,
+       least({_numbers(2, 4, 6, 8)}) AS x0,
+       least({_numbers(3, 5, 7, 9)}) AS y0,
+       greatest({_numbers(2, 4, 6, 8)}) AS x1,
+       greatest({_numbers(3, 5, 7, 9)}) AS y1,
+       json_build_array(
+         json_build_array(w.value -> 2, w.value -> 3),
+         json_build_array(w.value -> 4, w.value -> 5),
+         json_build_array(w.value -> 6, w.value -> 7),
+         json_build_array(w.value -> 8, w.value -> 9)) AS polygon,
+       l.page_id
+  FROM lines l
+  JOIN pages p ON p.id = l.page_id
+ CROSS JOIN LATERAL json_array_elements(l.words) WITH ORDINALITY AS w(value, number)
+"""
+
+WORDS_ON_SQLITE = """
 CREATE VIEW v_words AS
 SELECT p.document_id,
        p.page_no,
@@ -175,7 +203,9 @@ SELECT p.document_id,
 
 def upgrade() -> None:
     """Make them, those that others stand on first."""
-    for view in (DOCUMENTS, PAGES, LINES, WORDS, LOW_CONFIDENCE, ERRORS):
+    on_sqlite = op.get_context().dialect.name == "sqlite"
+    words = WORDS_ON_SQLITE if on_sqlite else WORDS_ON_POSTGRESQL
+    for view in (DOCUMENTS, PAGES, LINES, words, LOW_CONFIDENCE, ERRORS):
         op.execute(view)
 
 
