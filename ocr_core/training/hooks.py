@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,24 +151,37 @@ class Checkpoints(Hook):
     Comes after every hook whose state it writes.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any] | None = None) -> None:
-        """`identity`: what a run to be resumed must agree in; plain values."""
+    def __init__(
+        self, folder: Path, identity: Mapping[str, Any] | None = None, seconds: float | None = None
+    ) -> None:
+        """`identity`: what a run to be resumed must agree in; plain values.
+
+        `seconds`: also write when so much time has passed; a resumed run is the same wherever it
+        was interrupted.
+        """
         self._folder = folder
         self._identity = dict(identity or {})
+        self._seconds = math.inf if seconds is None else seconds
+        self._written_at = 0.0
         self._best_step = -1
 
     def started(self, run: Run) -> None:
         """Clear what a killed process left half written."""
         checkpoint.clear_drafts(self._folder)
+        self._written_at = time.monotonic()
 
     def stepped(self, run: Run) -> None:
         """Write if it is time."""
         every = run.options.checkpoint_every
-        if (every and run.step % every == 0) or run.done:
-            checkpoint.save(
-                {**run.state(), "identity": self._identity}, self._folder / checkpoint.LAST
-            )
-            self._save_best(run)
+        waited = time.monotonic() - self._written_at >= self._seconds
+        if waited or (every and run.step % every == 0) or run.done:
+            self.write(run)
+
+    def write(self, run: Run) -> None:
+        """Write the state as it is."""
+        checkpoint.save(run.state(), self._folder / checkpoint.LAST)
+        self._save_best(run)
+        self._written_at = time.monotonic()
 
     def _save_best(self, run: Run) -> None:
         evaluate = next((hook for hook in run.hooks if isinstance(hook, Evaluate)), None)

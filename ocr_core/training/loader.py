@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -45,5 +46,9 @@ def batches(
 
 
 def _start_worker(_: int) -> None:
-    """One thread in each process: OpenCV's pool does not survive the fork."""
+    """One thread in each process: OpenCV's pool does not survive the fork.
+
+    Ctrl-C is for the process that trains, which ends these.
+    """
     cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

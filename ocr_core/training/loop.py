@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ocr_core.training import checkpoint
 from ocr_core.training.devices import Device, seed_step
 from ocr_core.training.hooks import Average, Checkpoints, EarlyStop, Evaluate, Schedule
+from ocr_core.training.interruption import Interruption
 from ocr_core.training.loader import batches
 from ocr_core.training.options import LoopOptions
-from ocr_core.training.run import Hook, Run, buffers_of, put_back
+from ocr_core.training.run import Hook, Run, put_back, statistics_of
 from ocr_core.training.task import Task, Terms
 
 __all__ = ["Hook", "LoopOptions", "Outcome", "Run", "train"]
@@ -71,11 +72,15 @@ def train(
 def _in_order(
     options: LoopOptions, average: Average | None, evaluate: Evaluate, hooks: Sequence[Hook]
 ) -> list[Hook]:
-    """The hooks every run has, then the given ones; checkpoints are written last."""
+    """The hooks every run has, then the given ones."""
     early = [] if options.patience is None else [EarlyStop(evaluate, options.patience)]
     averages = [] if average is None else [average]
-    given = sorted(hooks, key=lambda hook: isinstance(hook, Checkpoints))
-    return [Schedule(), *averages, evaluate, *early, *given]
+    return [Schedule(), *averages, evaluate, *early, *sorted(hooks, key=_place)]
+
+
+def _place(hook: Hook) -> int:
+    """Checkpoints hold the state of the other hooks; an interruption waits for them."""
+    return 2 if isinstance(hook, Interruption) else 1 if isinstance(hook, Checkpoints) else 0
 
 
 def _steps(run: Run, evaluate: Evaluate) -> None:
@@ -104,7 +109,7 @@ def _step(run: Run, parts: Sequence[Any]) -> None:
     """One update of the weights, or none if the loss or its gradient is not finite."""
     seed_step(run.options.seed, run.step)
     run.optimizer.zero_grad(set_to_none=True)
-    before = buffers_of(run.task.module)
+    before = statistics_of(run.task.module)
     losses = [_backward(run, part) for part in parts]
     norm, numbers = _on_the_cpu(_clip(run), losses)
     run.gradient_norm = norm

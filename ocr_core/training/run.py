@@ -81,6 +81,11 @@ class Run:
         return self.stop is not None or self.step >= self.options.steps
 
     @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    @property
     def progress(self) -> float:
         """Steps done / steps in all."""
         return self.step / self.options.steps
@@ -115,7 +120,8 @@ class Run:
         try:
             refuse_others(_deciding(self.options), state["options"])
             for hook in self.hooks:
-                hook.restore(state["hooks"][type(hook).__name__])
+                if (kept := state["hooks"].get(type(hook).__name__)) is not None:
+                    hook.restore(kept)
             self.task.module.load_state_dict(state["module"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
@@ -144,15 +150,20 @@ def refuse_others(own: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
             raise CheckpointOfAnotherRun(f"{name} was {kept.get(name)}, not {value}")
 
 
-def buffers_of(module: nn.Module) -> list[Tensor]:
-    """Copies of what a forward pass changes: statistics of normalisations."""
-    return [buffer.clone() for buffer in module.buffers()]
+def statistics_of(module: nn.Module) -> dict[str, Tensor]:
+    """Copies of what a forward pass changes: running statistics of normalisations."""
+    return {name: value.clone() for name, value in module.named_buffers() if _runs(name)}
 
 
-def put_back(module: nn.Module, buffers: Sequence[Tensor]) -> None:
+def put_back(module: nn.Module, statistics: Mapping[str, Tensor]) -> None:
     """Undo the changes of a forward pass: NaN in running statistics would stay for good."""
-    for buffer, before in zip(module.buffers(), buffers, strict=True):
-        buffer.copy_(before)
+    for name, value in module.named_buffers():
+        if name in statistics:
+            value.copy_(statistics[name])
+
+
+def _runs(name: str) -> bool:
+    return name.endswith(("running_mean", "running_var", "num_batches_tracked"))
 
 
 def _optimizer(module: nn.Module, options: LoopOptions) -> torch.optim.Optimizer:
