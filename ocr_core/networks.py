@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors.torch import load_file
 from torch import nn
@@ -24,23 +24,34 @@ RecognizerNetwork = SvtrLCNetV4 | CrnnLCNet
 Network = DetectorNetwork | RecognizerNetwork | LineClassifier
 
 
+class _Definition(NamedTuple):
+    network: Callable[[Any], Network]
+    config: Callable[..., Any]
+
+
+ARCHITECTURES: Mapping[str, _Definition] = {
+    "lcnetv4-db": _Definition(LCNetV4DB, DetectorConfig),
+    "mobilenetv3-db": _Definition(MobileNetDB, MobileNetDBConfig),
+    "resnet-vd-db": _Definition(ResNetDB, ResNetDBConfig),
+    "lcnetv4-light-svtr": _Definition(SvtrLCNetV4, RecognizerConfig),
+    "lcnet-crnn": _Definition(CrnnLCNet, CrnnConfig),
+    "mobilenetv3-line": _Definition(LineClassifier, LineClassifierConfig),
+}
+"""What a bundle may call its architecture."""
+
+
 def build(architecture: str, config: Mapping[str, Any]) -> Network:
     """A network with random weights; raises ValueError for an architecture unknown here."""
+    definition = ARCHITECTURES.get(architecture)
+    if definition is None:
+        raise ValueError(f"no architecture is called {architecture!r}")
     values = {field: _tuples(value) for field, value in config.items()}
-    match architecture:
-        case "lcnetv4-db":
-            return LCNetV4DB(DetectorConfig(**values))
-        case "mobilenetv3-db":
-            return MobileNetDB(MobileNetDBConfig(**values))
-        case "resnet-vd-db":
-            return ResNetDB(ResNetDBConfig(**values))
-        case "lcnet-crnn":
-            return CrnnLCNet(CrnnConfig(**values))
-        case "lcnetv4-light-svtr":
-            return SvtrLCNetV4(RecognizerConfig(**values))
-        case "mobilenetv3-line":
-            return LineClassifier(LineClassifierConfig(**values))
-    raise ValueError(f"no architecture is called {architecture!r}")
+    return definition.network(definition.config(**values))
+
+
+def architecture_of(network: Network) -> str:
+    """The name `build` knows the network by."""
+    return next(name for name, each in ARCHITECTURES.items() if each.network is type(network))
 
 
 def load_network(bundle: Bundle) -> Network:
@@ -68,6 +79,15 @@ def with_probabilities(network: Network) -> nn.Module:
 def config_values(network: Network) -> dict[str, Any]:
     """The network's config as JSON values, `build`'s other direction."""
     return {field: _lists(value) for field, value in asdict(network.config).items()}
+
+
+def input_profile(network: Network) -> dict[str, Any]:
+    """The numbers of a bundle's profile that the network fixes by itself."""
+    if isinstance(network, DetectorNetwork):
+        return {"multiple": 32}
+    if isinstance(network, RecognizerNetwork):
+        return {"height": network.height, "stride": network.stride}
+    return {}
 
 
 def _tuples(value: Any) -> Any:

@@ -12,7 +12,8 @@ from ocr_core.bundle import Bundle, import_bundle, load_bundle
 from ocr_core.errors import BundleExists, ExportMismatch
 from ocr_core.networks import load_network, with_probabilities
 from ocr_core.runtime import RuntimeOptions, open_session
-from ocr_core.runtime.export import export_bundle, export_graph, prove_equal, sample_batches
+from ocr_core.runtime.export import export_bundle, export_graph
+from ocr_core.runtime.proof import prove_equal, sample_batches
 
 Picture = NDArray[np.uint8]
 Batch = Callable[[list[Picture], int, int], NDArray[np.float32]]
@@ -116,7 +117,7 @@ def test_a_frozen_width_is_noticed(tmp_path: Path, drawn_lines: list[Picture]) -
             return lines.mean(dim=(1, 2)) + 1
 
     bundle = replace(load_bundle(RECOGNIZER), graph=tmp_path / "graph.onnx")
-    export_graph(Frozen(), bundle.graph, "recognizer")
+    export_graph(Frozen(), bundle.graph, "recognizer", bundle.profile)
     with pytest.raises(ExportMismatch):
         prove_equal(Frozen(), bundle, sample_batches(bundle, drawn_lines[:1]))
 
