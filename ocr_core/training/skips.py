@@ -19,6 +19,9 @@ REASONS = {
     "unknown_characters": "the text has characters that the charset lacks",
     "too_long": "the text has more characters than the network has steps for this line",
     "too_small": "the line is too small to be read",
+    "no_font": "the text to draw has characters that no font has",
+    "no_font_for_text": "no single font has the whole text, or the look cannot write it",
+    "unusable_font": "the font file cannot be opened at any size",
     "bad_record": "a line of the label file has not the documented form",
 }
 """Reasons used by the readers and tasks; others may be added freely."""

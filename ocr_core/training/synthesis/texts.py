@@ -65,13 +65,6 @@ class Corpus:
         """Every character of the lines."""
         return distinct(self.lines)
 
-    def without(self, characters: str) -> tuple[Corpus | None, tuple[str, ...]]:
-        """The lines that have none of the characters (None if there are none), and the others."""
-        unwanted = set(characters)
-        left_out = tuple(line for line in self.lines if unwanted & set(line))
-        kept = tuple(line for line in self.lines if not unwanted & set(line))
-        return (Corpus(kept) if kept else None), left_out
-
     def piece(self, rng: np.random.Generator, longest: int) -> str:
         """A line, or some words of one if it is longer."""
         line = self.lines[int(rng.integers(len(self.lines)))]
