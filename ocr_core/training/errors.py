@@ -109,3 +109,17 @@ class CentersOfAnotherCharset(TrainingError):
 
     code = "centers_of_another_charset"
     advice = "Compute them anew from the model that is to be trained: `pagemill train centers`."
+
+
+class SettingRefused(TrainingError):
+    """A setting of the recipe cannot be changed so."""
+
+    code = "setting_refused"
+    advice = "`pagemill train det --list` and `pagemill train rec --list` show what can be set."
+
+
+class RunExists(TrainingError):
+    """A run was begun here before."""
+
+    code = "run_exists"
+    advice = "Continue it with --resume, choose another --out, or remove the folder of the run."
