@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from benchmarks.training import recognition_ladder
 from benchmarks.training.experiment import Experiment
 
-EXPERIMENTS: tuple[Experiment, ...] = ()
+EXPERIMENTS: tuple[Experiment, ...] = recognition_ladder.EXPERIMENTS
 """Found by `benchmarks.training.catalogue`."""

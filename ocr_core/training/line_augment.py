@@ -106,7 +106,8 @@ def warp(line: ImageArray, options: LineAugment, random: Generator) -> ImageArra
         source = np.stack([columns, rows], axis=-1).astype(np.float32)
     if options.perspective:
         source = _projected(source, _tilt(width, height, options.perspective, random))
-    changed = cv2.remap(line, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    xs, ys = source[..., 0], source[..., 1]
+    changed = cv2.remap(line, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return cast(ImageArray, changed)
 
 
@@ -184,11 +185,12 @@ def _recoloured(line: ImageArray, options: LineAugment, random: Generator) -> Im
     noisy = random.random() < options.noise
     if not noisy and bool((gain == 1).all()):
         return line
-    changed = line * gain.astype(np.float32) + offset.astype(np.float32)
+    levelled: FloatArray = line * gain.astype(np.float32) + offset.astype(np.float32)
     if noisy:
         levels = random.uniform(0, options.noise_levels)
-        changed += random.standard_normal(line.shape[:2], np.float32)[:, :, None] * levels
-    return np.clip(changed, 0, 255).astype(np.uint8)
+        grain = random.standard_normal((*line.shape[:2], 1), np.float32)
+        levelled += grain * np.float32(levels)
+    return np.clip(levelled, 0, 255).astype(np.uint8)
 
 
 def join(lines: Sequence[ImageArray]) -> ImageArray:

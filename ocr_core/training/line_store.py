@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import mmap
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -41,15 +43,23 @@ class LineStore:
             file.flush()
             self._pixels = _mapped(file.fileno(), sum(widths) * height * 3)
         self.widths: NDArray[np.int64] = np.array(widths, np.int64)
-        self._starts = np.concatenate([[0], np.cumsum(self.widths)]) * height * 3
+        ends = np.cumsum(self.widths)
+        self._starts: NDArray[np.int64] = (ends - self.widths) * height * 3
+
+    def only(self, numbers: NDArray[np.integer]) -> LineStore:
+        """The crops with these numbers, in this order; no pixel is copied."""
+        part = copy.copy(self)
+        part.widths, part._starts = self.widths[numbers], self._starts[numbers]
+        return part
 
     def __len__(self) -> int:
         return len(self.widths)
 
     def __getitem__(self, number: int) -> ImageArray:
         """A crop, not to be written to."""
-        pixels = self._pixels[self._starts[number] : self._starts[number + 1]]
-        return pixels.reshape(self.height, -1, 3)
+        start, width = int(self._starts[number]), int(self.widths[number])
+        pixels = self._pixels[start : start + self.height * width * 3]
+        return pixels.reshape(self.height, width, 3)
 
 
 def cut_lines(
@@ -102,8 +112,6 @@ def _mapped(descriptor: int, size: int) -> NDArray[np.uint8]:
     """A file as an array that outlives the file's name and descriptor."""
     if size == 0:
         return np.zeros(0, np.uint8)
-    import mmap
-
     return np.frombuffer(mmap.mmap(descriptor, size, access=mmap.ACCESS_READ), np.uint8)
 
 
