@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -164,38 +165,59 @@ def _placed(line: TextLine, place: Callable[[Quad], Quad]) -> TextLine:
 
 
 class _Child:
-    """A process that reads one file at a time; started when a file is there to read."""
+    """A process that reads one file at a time; started when a file is there to read.
+
+    `read` is for one thread; `end` may be called meanwhile by another.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._lock = threading.Lock()
+        """Held to start the process and to take it away, so that only one thread ends it."""
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
+        self._ended = False
 
     def read(self, path: str) -> Iterator[FilePage]:
         """The pages of a file, as the process sends them."""
-        pipe = self._pipe or self._start()
         try:
+            pipe = self._running()
             pipe.send(path)
             yield from iter(pipe.recv, None)
         except (EOFError, OSError):
-            self.stop()
+            self._stop()
             yield FilePage(path=path, error=_DIED)
 
-    def stop(self) -> None:
-        """End the process, whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-        self._process = self._pipe = None
+    def end(self) -> None:
+        """End the process, whatever it does, and start no other."""
+        with self._lock:
+            self._ended = True
+        self._stop()
+
+    def _stop(self) -> None:
+        with self._lock:
+            process, self._process, self._pipe = self._process, None, None
+        if process is not None:
+            process.kill()
+            process.join()
+
+    def _running(self) -> Connection:
+        """The pipe to the process, which is started if need be; EOFError after the end."""
+        with self._lock:
+            if self._ended:
+                raise EOFError
+            self._pipe = self._pipe or self._start()
+            return self._pipe
 
     def _start(self) -> Connection:
         # A fresh interpreter: a fork would copy the threads and locks of this process.
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._settings), daemon=True)
-        self._process.start()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, self._settings), daemon=True)
+        process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
-        return self._pipe
+        self._process = process
+        return ours
 
 
 def _serve(pipe: Connection, settings: Settings) -> None:
@@ -226,7 +248,7 @@ def _read_in_children(paths: Sequence[str], settings: Settings) -> Iterator[File
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
         for child in children:
-            child.stop()
+            child.end()
 
 
 class _Pages:
