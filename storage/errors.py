@@ -79,7 +79,10 @@ class ObjectMissing(StorageError):
 class DatabaseUnsupported(StorageError):
     """The database cannot be used."""
 
-    advice = "Use a file on a local disk, as in sqlite:///pagemill.db."
+    advice = (
+        "Use a file on a local disk, as in sqlite:///pagemill.db, or a PostgreSQL server, as in "
+        "postgresql://user:password@host/database."
+    )
 
 
 class DatabaseMissing(StorageError):
@@ -91,7 +94,7 @@ class DatabaseMissing(StorageError):
 class DatabaseTooNew(StorageError):
     """The database was made by a newer version of Pagemill."""
 
-    advice = "Update Pagemill, or use another database file."
+    advice = "Update Pagemill, or use another database."
 
 
 class DocumentNotFound(StorageError):
@@ -121,7 +124,10 @@ class SqlRefused(StorageError):
 class SqlFailed(StorageError):
     """The database could not run the statement."""
 
-    advice = "Check names and syntax: SELECT name, sql FROM sqlite_master shows the schema."
+    advice = (
+        "Check names and syntax. SELECT sql FROM sqlite_master shows an SQLite file's views, "
+        "SELECT * FROM information_schema.columns those of PostgreSQL."
+    )
 
 
 class SqlTimeLimit(StorageError):

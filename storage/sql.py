@@ -1,66 +1,51 @@
 """SQL for users: one reading statement, row by row, within a time limit.
 
-That it only reads does not rest on looking at its words: the file is opened read-only, the
-connection is told so again (query_only), and the database asks for every action whether it is
-allowed (sqlite3_set_authorizer, https://sqlite.org/c3ref/set_authorizer.html).
+That it only reads does not rest on looking at its words: each database is told to refuse the rest
+(sql_on_sqlite.py, sql_on_postgresql.py).
 """
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Protocol
 
-from storage.database import BUSY_SECONDS, database_path
-from storage.errors import DatabaseMissing, SqlFailed, SqlRefused, SqlTimeLimit
+from storage.database import is_file
 
 ROWS_A_FETCH = 200
-LARGEST_VALUE = 64 * 2**20
-"""Bytes of a single text or blob; no statement may build a larger one."""
-_CHECK_EVERY = 2_000  # virtual machine instructions, well below a millisecond
-_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
-_FORBIDDEN_FUNCTIONS = {"load_extension", "fts3_tokenizer", "writefile", "readfile", "edit"}
-_NAMES = {
-    getattr(sqlite3, name): name.removeprefix("SQLITE_").replace("_", " ")
-    for name in (
-        *("SQLITE_ATTACH", "SQLITE_DETACH", "SQLITE_PRAGMA", "SQLITE_INSERT", "SQLITE_UPDATE"),
-        *("SQLITE_DELETE", "SQLITE_TRANSACTION", "SQLITE_SAVEPOINT", "SQLITE_REINDEX"),
-        *("SQLITE_ANALYZE", "SQLITE_ALTER_TABLE", "SQLITE_FUNCTION", "SQLITE_CREATE_TABLE"),
-        *("SQLITE_CREATE_VIEW", "SQLITE_CREATE_INDEX", "SQLITE_CREATE_TRIGGER"),
-        *("SQLITE_DROP_TABLE", "SQLITE_DROP_VIEW", "SQLITE_DROP_INDEX", "SQLITE_DROP_TRIGGER"),
-        *("SQLITE_CREATE_TEMP_TABLE", "SQLITE_CREATE_TEMP_VIEW", "SQLITE_CREATE_VTABLE"),
-    )
-}
+
+
+class Answer(Protocol):
+    """The answer to one statement, fetched in portions."""
+
+    columns: tuple[str, ...]
+
+    def fetch(self, most: int) -> Sequence[tuple[Any, ...]]:
+        """The next rows, at most so many; none at the end."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the database; may be called twice."""
+        ...
 
 
 class Rows:
     """The rows of an answer, fetched as they are asked for; iterate once, then it is closed."""
 
-    columns: tuple[str, ...]
-
-    def __init__(self, connection: sqlite3.Connection, statement: str, seconds: float) -> None:
-        self._connection = connection
-        self._guard = _Guard(connection, seconds)
-        with self._guard.running():
-            self._cursor = connection.execute(statement)
-        if self._cursor.description is None:
-            raise SqlRefused("There was no statement.")
-        self.columns = tuple(column[0] for column in self._cursor.description)
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self.columns = answer.columns
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         try:
-            while rows := self._fetch():
+            while rows := self._answer.fetch(ROWS_A_FETCH):
                 yield from rows
         finally:
             self.close()
 
     def close(self) -> None:
         """Let go of the database; may be called twice."""
-        self._connection.close()
+        self._answer.close()
 
     def __enter__(self) -> Rows:
         return self
@@ -73,89 +58,18 @@ class Rows:
     ) -> None:
         self.close()
 
-    def _fetch(self) -> Sequence[tuple[Any, ...]]:
-        with self._guard.running():
-            return self._cursor.fetchmany(ROWS_A_FETCH)
-
 
 def run_readonly(url: str, statement: str, time_limit: float = 30.0) -> Rows:
     """Run one reading statement; `time_limit` is seconds of the database's work, not the reader's.
 
-    Raises SqlRefused (not a single reading statement), SqlFailed, SqlTimeLimit (also while
-    iterating), DatabaseMissing, DatabaseUnsupported.
+    Values are what JSON knows, or bytes; times are text in UTC. Raises SqlRefused (not a single
+    reading statement), SqlFailed, SqlTimeLimit (also while iterating), DatabaseMissing,
+    DatabaseUnsupported.
     """
-    path = database_path(url)
-    if not path.is_file():
-        raise DatabaseMissing(str(path))
-    connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=ro",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    try:
-        connection.execute("PRAGMA query_only = ON")
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        return Rows(connection, statement, time_limit)
-    except BaseException:
-        connection.close()
-        raise
+    if is_file(url):
+        from storage.sql_on_sqlite import SqliteAnswer
 
+        return Rows(SqliteAnswer(url, statement, time_limit))
+    from storage.sql_on_postgresql import PostgresAnswer
 
-class _Guard:
-    """Says no to everything but reading, and stops what takes too long."""
-
-    def __init__(self, connection: sqlite3.Connection, seconds: float) -> None:
-        self._left = seconds
-        self._limit = seconds
-        self._deadline = float("inf")
-        self._denied: str | None = None
-        connection.set_authorizer(self._allow)
-        connection.set_progress_handler(self._late, _CHECK_EVERY)
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Let the database work on what is left of the time; tell its errors apart."""
-        started = time.monotonic()
-        self._deadline = started + self._left
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise self._told(error) from error
-        except ValueError as error:  # text that cannot be encoded
-            raise SqlFailed(f"({error})") from error
-        finally:
-            self._left -= time.monotonic() - started
-            self._deadline = float("inf")
-
-    def _told(self, error: sqlite3.Error) -> SqlRefused | SqlFailed | SqlTimeLimit:
-        if self._denied is not None:
-            return SqlRefused(f"{self._denied} is not reading.")
-        if "one statement at a time" in str(error):
-            return SqlRefused("There was more than one statement.")
-        if time.monotonic() >= self._deadline:
-            return SqlTimeLimit(f"({self._limit:g} s)")
-        return SqlFailed(f"({error})")
-
-    def _allow(self, action: int, first: str | None, second: str | None, *_: str | None) -> int:
-        if action in _ALLOWED or self._harmless(action, first, second):
-            return sqlite3.SQLITE_OK
-        name = _NAMES.get(action, f"This (action {action})")
-        self._denied = f"{name} {second if action == sqlite3.SQLITE_FUNCTION else ''}".strip()
-        return sqlite3.SQLITE_DENY
-
-    @staticmethod
-    def _harmless(action: int, first: str | None, second: str | None) -> bool:
-        if action == sqlite3.SQLITE_FUNCTION:
-            return second not in _FORBIDDEN_FUNCTIONS
-        # How a virtual table (search index, json_each) describes itself when it is opened; a real
-        # update of the schema is refused by SQLite before it asks.
-        if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
-            return True
-        # FTS5 asks it before every search, to see whether the index changed.
-        return action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None
-
-    def _late(self) -> int:
-        return int(time.monotonic() > self._deadline)
+    return Rows(PostgresAnswer(url, statement, time_limit))
