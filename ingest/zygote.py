@@ -81,7 +81,10 @@ def main() -> None:
     """Fork a child for each birth asked for, until the parent is gone."""
     control = socket.socket(fileno=CONTROL)
     _settle()
-    control.send(READY)
+    try:
+        control.send(READY)
+    except BrokenPipeError:  # the parent ended while this started
+        return
     Zygote(control).run()
 
 

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -345,6 +346,16 @@ def test_nothing_is_left_when_the_owner_dies(letter: Path, end: signal.Signals) 
         assert len(family) == 2
         owner.send_signal(end)
     wait_until(lambda: not any(process.is_running() for process in family))
+
+
+def test_a_zygote_whose_owner_is_gone_before_it_is_ready_ends_quietly() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.close()
+    start = "import os, sys; os.dup2(int(sys.argv[1]), 3); from ingest.zygote import main; main()"
+    command = [sys.executable, "-c", start, str(theirs.fileno())]
+    done = subprocess.run(command, pass_fds=[theirs.fileno()], capture_output=True, text=True)
+    theirs.close()
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_parents_memory_never_holds_a_parser() -> None:
