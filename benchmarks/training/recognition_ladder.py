@@ -58,15 +58,15 @@ SHORT = Setting(name="short", lines=4000, steps=1000)
 
 ROUGH = Look(
     name="rough",
-    sizes=(22, 30),
+    sizes=(24, 30),
     stretch=(0.9, 1.1),
-    warp=0.08,
-    tones=Tones(paper=(120, 250), ink=(0, 90), inverted=0.2, texture=10, fibre=6),
+    warp=0.05,
+    tones=Tones(paper=(150, 250), ink=(0, 80), texture=8, fibre=4),
     wear=(
-        Wear(0.6, partial(wear.blur, sigma=(0.4, 1.4))),
-        Wear(0.6, partial(wear.low_resolution, factor=(0.35, 0.8))),
-        Wear(1.0, partial(wear.noise, sigma=(5, 30))),
-        Wear(0.5, partial(wear.jpeg, quality=(25, 80))),
+        Wear(0.5, partial(wear.blur, sigma=(0.3, 0.9))),
+        Wear(0.25, partial(wear.low_resolution, factor=(0.6, 0.9))),
+        Wear(1.0, partial(wear.noise, sigma=(3, 20))),
+        Wear(0.4, partial(wear.jpeg, quality=(40, 90))),
     ),
 )
 
