@@ -140,7 +140,7 @@ def _lay(
     if match_paper:
         pixels += np.median(place, axis=(0, 1)) - np.median(patch, axis=(0, 1))
     cover = _soft(target, place.shape)[:, :, None]
-    place[:] = np.clip(pixels * cover + place * (1 - cover), 0, 255).astype(np.uint8)
+    place[:] = np.rint(np.clip(pixels * cover + place * (1 - cover), 0, 255)).astype(np.uint8)
 
 
 def _patch(

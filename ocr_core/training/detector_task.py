@@ -19,7 +19,7 @@ from ocr_core.training.cml import distillation, mutual, teacher_text
 from ocr_core.training.detector_recipes import DetectorRecipe, new_network, profile
 from ocr_core.training.devices import full_precision
 from ocr_core.training.errors import EmptyTrainingSet, RecipeIncomplete
-from ocr_core.training.labels import PageLabel
+from ocr_core.training.labelled import PageLabel
 from ocr_core.training.page_batches import PageBatch, PageBatches
 from ocr_core.training.page_evaluation import detection_on
 from ocr_core.training.page_store import PageStore
@@ -66,10 +66,11 @@ class DetectorTask:
         students: Students,
         batches: PageBatches,
         held_out: Sequence[PageLabel],
+        numbers: Mapping[str, Any],
         teacher: Teacher | None = None,
         names: Sequence[str] = (),
     ) -> None:
-        """`names` of the labelled pages are for `skips`."""
+        """`numbers` are the students' profile; `names` of the labelled pages are for `skips`."""
         self.module = students
         self.frozen: list[nn.Module] = [] if teacher is None else [teacher.network]
         self.skips = Skips()
@@ -79,7 +80,7 @@ class DetectorTask:
         self._teacher = teacher
         self._names = names
         self._missed: set[int] = set()
-        self._profile = profile(recipe)
+        self._profile = numbers
 
     def batch(self, number: int) -> PageBatch:
         """See Task.batch."""
@@ -152,15 +153,21 @@ def make_task(
     `start` is what both students begin with. Raises EmptyTrainingSet or RecipeIncomplete.
     """
     _check(recipe, pages, teacher, start)
+    numbers = profile(recipe, start.profile if start else None)
     bare = [PageLabel(path, ()) for path in unlabelled] if recipe.pages.unlabelled else []
+    zoom = recipe.pages.augment.zoom[1]
     batches = PageBatches(
-        _store(recipe, pages), _store(recipe, bare) if bare else None, recipe.pages, seed
+        _store(pages, numbers, zoom),
+        _store(bare, numbers, zoom) if bare else None,
+        recipe.pages,
+        seed,
     )
     return DetectorTask(
         recipe,
         _students(recipe, start, seed),
         batches,
         held_out,
+        numbers,
         None if teacher is None else Teacher(load_network(teacher), teacher.profile),
         [str(page.image) for page in pages],
     )
@@ -177,13 +184,13 @@ def _check(
         raise RecipeIncomplete("it fine-tunes and needs a model to start from")
 
 
-def _store(recipe: DetectorRecipe, pages: Sequence[PageLabel]) -> PageStore:
-    reader = DetectorProfile.of_bundle(profile(recipe))
+def _store(pages: Sequence[PageLabel], numbers: Mapping[str, Any], closest: float) -> PageStore:
+    reader = DetectorProfile.of_bundle(numbers)
     store = PageStore(
         pages,
         page_pixels=reader.first_pixels,
         largest_zoom=reader.largest_zoom,
-        closest=recipe.pages.augment.zoom[1],
+        closest=closest,
     )
     store.warm()
     return store

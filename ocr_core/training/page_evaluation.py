@@ -15,7 +15,7 @@ from ocr_core.image import read_image
 from ocr_core.metrics import RegionCounts, count_regions, detection_figures
 from ocr_core.runtime import BestPath, Engine
 from ocr_core.runtime.precision import Precision
-from ocr_core.training.labels import PageLabel, Region
+from ocr_core.training.labelled import PageLabel, Region
 
 
 class ModuleSession:

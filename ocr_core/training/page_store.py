@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ocr_core.geometry import FloatArray, ImageArray
 from ocr_core.image import read_image
-from ocr_core.training.labels import PageLabel
+from ocr_core.training.labelled import PageLabel
 
 BoolArray = NDArray[np.bool_]
 
