@@ -15,13 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 run: $(VENV)/.installed
 	$(BIN)/pagemill run "$(INBOX)" $(if $(filter-out 0,$(JOBS)),-j $(JOBS))
 
-# Several processes: networks that were opened, and processes that fork, do not share one.
 test: check
-	$(BIN)/python -m pytest tests/benchmarks tests/data tests/ingest tests/storage tests/test_readme.py
-	$(BIN)/python -m pytest tests/ocr_core
-	set -e; for file in tests/workers/test_*.py; do $(BIN)/python -m pytest -q $$file; done
-	$(BIN)/python -m pytest tests/end_to_end
-	$(BIN)/python -m pytest tests/chaos
+	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
