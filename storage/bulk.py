@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Table
+from sqlalchemy import JSON, Connection, Table, TableClause
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ def add_rows(session: Session, table: Table, rows: Sequence[Mapping[str, Any]]) 
 
 
 def copy_rows(
-    connection: Connection, table: Table, columns: Sequence[str], rows: Iterator[Any]
+    connection: Connection, table: TableClause, columns: Sequence[str], rows: Iterator[Any]
 ) -> None:
     """Insert rows by COPY in the connection's transaction; values in the order of the columns.
 
@@ -31,7 +31,7 @@ def copy_rows(
     """
     prepare = connection.dialect.identifier_preparer
     names = ", ".join(prepare.quote(name) for name in columns)
-    statement = f"COPY {prepare.format_table(table)} ({names}) FROM STDIN"
+    statement = f"COPY {prepare.quote(table.name)} ({names}) FROM STDIN"
     writers = [_writer(table, name) for name in columns]
     driver: Any = connection.connection.driver_connection
     with (
@@ -43,7 +43,7 @@ def copy_rows(
             copy.write_row([write(value) for write, value in zip(writers, row, strict=True)])
 
 
-def _writer(table: Table, column: str) -> Callable[[Any], Any]:
+def _writer(table: TableClause, column: str) -> Callable[[Any], Any]:
     """How a Python value of the column becomes one that the driver knows."""
     return _json if isinstance(table.c[column].type, JSON) else _as_it_is
 

@@ -7,6 +7,9 @@ StorageError
 ├── DatabaseUnsupported     the database cannot be used safely
 ├── DatabaseMissing         there is no database at this address
 ├── DatabaseTooNew          made by a newer version
+├── DatabaseOutdated        made by an older version, and only read here
+├── CopyRefused             the source is in use, or the target is not empty
+├── CopyDiffers             what was copied is not what was read
 ├── DocumentNotFound · DocumentAmbiguous
 ├── LeaseLost               somebody else owns the page by now
 └── SqlRefused · SqlFailed · SqlTimeLimit
@@ -95,6 +98,24 @@ class DatabaseTooNew(StorageError):
     """The database was made by a newer version of Pagemill."""
 
     advice = "Update Pagemill, or use another database."
+
+
+class DatabaseOutdated(StorageError):
+    """The database was made by an older version of Pagemill."""
+
+    advice = "Bring it up to date with any command that writes to it, such as pagemill run."
+
+
+class CopyRefused(StorageError):
+    """The database cannot be copied."""
+
+    advice = "Copy into a new, empty database, while nobody works on the old one."
+
+
+class CopyDiffers(StorageError):
+    """What was copied is not what was read; the target was left empty."""
+
+    advice = "Try again, and check the disks of both databases."
 
 
 class DocumentNotFound(StorageError):

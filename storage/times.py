@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, String, func, select
+from sqlalchemy import Connection, DateTime, Dialect, String, func, select
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -15,14 +15,20 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def present(session: Session) -> datetime:
+def present(database: Session | Connection) -> datetime:
     """Return the present by the clock all workers share, so that none can be ahead of the others.
 
     Those of an SQLite file are on one machine; a server is asked for its own.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    if dialect_of(database).name == "sqlite":
         return utc_now()
-    return session.scalars(select(func.clock_timestamp(type_=UtcTime()))).one()
+    return database.scalars(select(func.clock_timestamp(type_=UtcTime()))).one()
+
+
+def dialect_of(database: Session | Connection) -> Dialect:
+    """Return what tells SQLite and PostgreSQL apart."""
+    bind = database.get_bind() if isinstance(database, Session) else database
+    return bind.dialect
 
 
 def as_text(moment: datetime) -> str:

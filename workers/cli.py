@@ -25,6 +25,7 @@ COMMANDS = {
     "search": "workers.commands.query:search",
     "sql": "workers.commands.query:sql",
     "export": "workers.commands.export:export",
+    "db": "workers.commands.db:db",
     "synth": "workers.commands.synth:synth",
     "models": "workers.commands.models:models",
     "doctor": "workers.commands.doctor:doctor",

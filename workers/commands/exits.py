@@ -103,6 +103,7 @@ _WRONG_USAGE = {
     *("source_missing", "object_missing", "bucket_unsupported", "key_refused"),
     *("wrong_setting", "model_exists"),
     *("document_not_found", "document_ambiguous", "sql_refused", "sql_failed", "sql_time_limit"),
+    "copy_refused",
 }
 """Codes of errors that say something of what was asked for; the others, of this machine."""
 
