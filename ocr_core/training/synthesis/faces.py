@@ -20,6 +20,7 @@ from ocr_core.training.synthesis import bundled
 from ocr_core.training.synthesis.coverage import Characters, characters_of, face_offsets
 
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc"})
+_JOINERS = "\u200c\u200d"
 PROBE = 24
 """Pixels an em at which a glyph is tried."""
 NO_CHARACTER = "\uffff"
@@ -47,13 +48,14 @@ class Face:
 
         Joiners are never seen and drawn by every font.
         """
-        if character in "\u200c\u200d":
+        if character in _JOINERS:
             return True
         return ord(character) in self.characters and _has_ink(self, character)
 
     def covers(self, text: str) -> bool:
-        """Whether every character of the text comes out as itself."""
-        return all(map(self.draws, text))
+        """Whether every character of the text comes out as itself, and anything can be seen."""
+        visible = any(not c.isspace() and c not in _JOINERS for c in text)
+        return visible and all(map(self.draws, text))
 
 
 @functools.lru_cache(maxsize=128)

@@ -23,7 +23,7 @@ import cv2
 
 from ocr_core.geometry import ImageArray
 from ocr_core.training.errors import FolderOfAnotherDrawing
-from ocr_core.training.labels import Region
+from ocr_core.training.labelled import Region
 from ocr_core.training.synthesis.faces import FaceSet
 from ocr_core.training.synthesis.lines import LineRecipe, draw_line
 from ocr_core.training.synthesis.pages import PageRecipe, Unit, draw_page

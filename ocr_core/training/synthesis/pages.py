@@ -10,7 +10,7 @@ import numpy as np
 
 from ocr_core.geometry import FloatArray, ImageArray
 from ocr_core.training.errors import CharactersNotDrawn
-from ocr_core.training.labels import Region
+from ocr_core.training.labelled import Region
 from ocr_core.training.synthesis.canvas import Canvas
 from ocr_core.training.synthesis.faces import FaceSet
 from ocr_core.training.synthesis.galley import PlacedLine, pixel_centres

@@ -71,6 +71,7 @@ class Corpus:
         if len(line) <= longest:
             return line
         start = int(rng.integers(len(line) - longest + 1))
+        start += line[start] == " "
         return _whole_words(line, start, start + longest)
 
 
