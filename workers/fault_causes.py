@@ -21,6 +21,9 @@ CAUSES = (
 )
 """Errors that may be a sign of a fault."""
 _DISK = {errno.ENOSPC, errno.EDQUOT}
+_SERVER_DISK_FULL = "53100"
+_STANDBY = "25006"
+"""Only reading is possible: the server that took over is not the first of its cluster yet."""
 _RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
@@ -45,8 +48,10 @@ def fault_of(error: Exception) -> EnvironmentFault | None:
 def _database_fault(error: DBAPIError) -> EnvironmentFault | None:
     """A full disk, a lock nobody gives back, a server that is away; a wrong statement is a bug."""
     reason = str(error.orig)
-    if "full" in reason:
+    state = getattr(error.orig, "sqlstate", None)  # PostgreSQL's
+    if "full" in reason or state == _SERVER_DISK_FULL:
         return EnvironmentFault("disk_full", f"The disk is full: {reason}.", FREE_SPACE)
-    if isinstance(error, OperationalError) or error.connection_invalidated:
+    away = isinstance(error, OperationalError) or error.connection_invalidated
+    if away or state == _STANDBY:
         return EnvironmentFault("database_unavailable", f"The database does not answer: {reason}.")
     return None

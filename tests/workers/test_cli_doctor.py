@@ -72,6 +72,14 @@ def test_a_database_of_this_version_is_told_from_an_empty_one() -> None:
     assert "up to date" in next(places.database(settings)).message
 
 
+def test_a_server_is_asked_for_its_version_and_rights(postgresql_url: str) -> None:
+    (finding,) = places.database(Settings(database_url=postgresql_url))
+    assert finding.status == "ok"
+    assert "PostgreSQL" in finding.message
+    assert "up to date" in finding.message
+    assert "postgres:***@" in finding.message
+
+
 def test_a_folder_that_is_not_there_fails_the_database() -> None:
     settings = Settings(database_url="sqlite:///no/such/folder/x.db")
     names = [name for name, status in _found(examine(settings)) if status == "fail"]

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from storage.buckets import FolderBucket, open_bucket
-from storage.database import database_path, open_database
+from storage.database import database_path, is_file, open_database
 from storage.migrations import configuration
 from workers.application import READ_PAGES, make_app
 from workers.checks.finding import Finding, ok, warn
@@ -32,6 +32,9 @@ _LISTED = 1000
 
 def database(settings: Settings) -> Iterator[Finding]:
     """Open the database as a writer, without changing it."""
+    if not is_file(settings.database_url):
+        yield _server(settings.database_url)
+        return
     path = database_path(settings.database_url)
     yield from _space("database", path.parent)
     if not path.exists():
@@ -51,6 +54,28 @@ def database(settings: Settings) -> Iterator[Finding]:
         yield ok("database", f"{path} is writable and up to date")
     else:
         yield ok("database", f"{path} is of another version; the next run brings it up to date")
+
+
+def _server(url: str) -> Finding:
+    engine = open_database(url)
+    name = engine.url.render_as_string(hide_password=True)
+    try:
+        with engine.begin() as connection:
+            version = connection.execute(text("SHOW server_version")).scalar()
+            may_write = connection.execute(
+                text("SELECT has_schema_privilege(current_schema(), 'CREATE')")
+            ).scalar()
+            current = _is_current(connection)
+    finally:
+        engine.dispose()
+    if not may_write:
+        return warn(
+            "database",
+            f"{name} lets its user make no tables",
+            "GRANT CREATE ON SCHEMA public to this user, or make the user owner of the database.",
+        )
+    state = "up to date" if current else "brought up to date by the next run"
+    return ok("database", f"{name}, PostgreSQL {version}, is writable and {state}")
 
 
 def cache(settings: Settings) -> Iterator[Finding]:
