@@ -1,4 +1,4 @@
-"""What the drawn lines of the benchmark look like; train and test differ by seed alone.
+"""What the drawn lines and pages of the benchmark look like; train and test differ by seed alone.
 
     drawn_lines(folder, drawings.few_characters, 250, seed)
 
@@ -8,6 +8,7 @@ Each function gives a recipe. Words are those of the Debian package wamerican.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchmarks.training import fonts
 from ocr_core.training.synthesis import wear
 from ocr_core.training.synthesis.lines import LineRecipe
 from ocr_core.training.synthesis.looks import LOOKS, Look
+from ocr_core.training.synthesis.pages import PageRecipe
 from ocr_core.training.synthesis.paper import Tones
 from ocr_core.training.synthesis.texts import (
     Fields,
@@ -73,6 +75,19 @@ def general() -> LineRecipe:
         looks=(LOOKS["clean"], LOOKS["scan"], LOOKS["photo"]),
         shortest=2,
         longest=20,
+    )
+
+
+def small_pages() -> PageRecipe:
+    """Pages of 224 to 256 pixels with some lines of English and values, at any angle or in rows."""
+    looks = tuple(replace(LOOKS[name], sizes=(11, 22)) for name in ("clean", "scan", "photo"))
+    return PageRecipe(
+        texts=english(),
+        faces=fonts.faces(*fonts.LATIN),
+        looks=looks,
+        layouts=("paragraphs", "form", "receipt", "scattered"),
+        smallest=(224, 224),
+        largest=(256, 256),
     )
 
 
