@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 
 from ocr_core.geometry import ImageArray, rotate_image
 from ocr_core.page import PageResult, box_of
-from ocr_core.reader import Reader
+from ocr_core.reader import Reader, ReaderOptions
 
 TEXT = (
     "The county record office",
@@ -24,7 +24,8 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return Reader.open()
+    """In fp32, for which the bounds below were measured."""
+    return Reader.open(ReaderOptions(precision="fp32"))
 
 
 def drawn(lines: tuple[str, ...] = TEXT, size: float = 16, dpi: int = 100) -> ImageArray:
@@ -57,8 +58,10 @@ def test_a_page_reads_the_same_whichever_way_it_was_laid_on_the_scanner(
     assert (result.width, result.height) == (page.shape[1], page.shape[0])
     upright = reader.read(page)
     for line, expected in zip(result.lines, upright.lines, strict=True):
-        half_a_line = (expected.box[3] - expected.box[1]) / 2
-        assert np.allclose(line.box, expected.box, atol=half_a_line)
+        # The detector is no mirror of itself: of the 15 turned lines, 24 pixels high, the edges
+        # move by at most 3.1 pixels across the line and 8.8 along it, about a character.
+        assert np.allclose(line.box[1::2], expected.box[1::2], atol=4)
+        assert np.allclose(line.box[::2], expected.box[::2], atol=10)
 
 
 def test_words_have_boxes_that_hold_their_ink_and_nothing_of_their_neighbours(
@@ -102,8 +105,10 @@ def test_a_page_of_a_hundred_megapixels_is_read(reader: Reader) -> None:
     small = drawn(dpi=300)
     page[4000 : 4000 + small.shape[0], 3000 : 3000 + small.shape[1]] = small
     read = texts(reader.read(page))
+    # The detector sees at most 3 megapixels of it: letters 12 pixels high, whose boxes are coarse.
+    # So lines are cut out too high, are small in their crops, and one loses a doubled letter.
     assert len(read) == len(TEXT)
-    assert Levenshtein.normalized_similarity("\n".join(read), "\n".join(TEXT)) > 0.97
+    assert Levenshtein.distance("\n".join(read), "\n".join(TEXT)) <= 2
 
 
 def test_tiny_print_is_read(reader: Reader) -> None:
