@@ -98,6 +98,18 @@ def load_bundle(name_or_folder: str | Path, search: Sequence[Path] | None = None
     raise ModelMissing(f"no model is called {name_or_folder!r}")
 
 
+def settled_name(name_or_folder: str) -> str:
+    """What names the same bundle in every process: its name, or its folder's absolute path.
+
+    A folder of the working directory may be named without a separator, unless a model is called so.
+    """
+    folder = Path(name_or_folder).expanduser()
+    if os.sep in name_or_folder:
+        return str(folder.absolute())
+    known = name_or_folder in _names(search_path())
+    return str(folder.absolute()) if not known and (folder / MANIFEST).is_file() else name_or_folder
+
+
 def load_folder(folder: Path) -> Bundle:
     """Read and verify a bundle folder; raises ModelMissing or ModelDamaged."""
     manifest = folder / MANIFEST

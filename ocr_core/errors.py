@@ -2,7 +2,7 @@
 
 OcrError
 ├── InstallationError: something of this machine is missing or wrong, no page is to blame
-│   ├── ModelMissing · ModelDamaged
+│   ├── ModelMissing · ModelDamaged · ModelUnsuited
 │   └── EngineMissing · EngineUnsupported
 ├── EngineFailed
 ├── BundleExists
@@ -57,6 +57,13 @@ class ModelDamaged(InstallationError):
 
     code = "model_damaged"
     advice = "Install the package again, or import the model folder again."
+
+
+class ModelUnsuited(InstallationError):
+    """The model cannot be used for this."""
+
+    code = "model_unsuited"
+    advice = "`pagemill models show` says what a model is; choose another one with --model."
 
 
 class EngineMissing(InstallationError):

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from ocr_core.bundle import Bundle, load_bundle
 from ocr_core.detection.detector import Detector, DetectorProfile
+from ocr_core.errors import ModelUnsuited
 from ocr_core.geometry import (
     TALL,
     FloatArray,
@@ -29,8 +30,9 @@ from ocr_core.order import reading_order
 from ocr_core.orientation.line_turn import LineTurn
 from ocr_core.orientation.page import CERTAIN, page_rotation, weight
 from ocr_core.page import PageResult, TextLine, Word
-from ocr_core.recognition.recognizer import HEIGHT, ReadLine, Recognizer
+from ocr_core.recognition.recognizer import ReadLine, Recognizer
 from ocr_core.runtime import RuntimeOptions, Session, open_session
+from ocr_core.wheel import ModelKind
 
 _ROLL = {0: 0, 90: 1, 180: 2, 270: -1}
 """Which corner comes first when a quad is read turned clockwise by so many degrees."""
@@ -100,7 +102,7 @@ class Reader:
     def open(cls, options: ReaderOptions | None = None) -> Reader:
         """Load the models into their engine: call it after the fork, once a process.
 
-        Raises ModelMissing, ModelDamaged, EngineMissing or EngineUnsupported.
+        Raises ModelMissing, ModelDamaged, ModelUnsuited, EngineMissing or EngineUnsupported.
         """
         options = options or ReaderOptions()
         runtime = RuntimeOptions(
@@ -109,13 +111,12 @@ class Reader:
             precision=options.precision,
             threads=options.threads,
         )
-        names = (options.detector, options.recognizer, options.line_orientation)
-        bundles = [load_bundle(name) for name in names]
+        bundles = [_bundle(options, kind) for kind in get_args(ModelKind)]
         sessions = [open_session(bundle, runtime) for bundle in bundles]
         profile = DetectorProfile.of_bundle(bundles[0].profile)
         return cls(
             Detector(sessions[0], profile),
-            Recognizer(sessions[1], bundles[1].charset or ()),
+            Recognizer.of_bundle(sessions[1], bundles[1]),
             LineTurn(sessions[2]),
             _provenance(bundles, sessions[0], profile, options),
             options.min_confidence,
@@ -165,15 +166,19 @@ class PageLines:
         self._read: dict[tuple[int, int], ReadLine] = {}
 
     def crop(self, number: int, turn: int) -> ImageArray:
-        """(48, W, 3) crop of a line turned clockwise, at the line's own width."""
+        """(height, W, 3) crop of a line turned clockwise, at the line's own width.
+
+        The height is the recogniser's.
+        """
+        height = self._recognizer.scale.height
         along, across = self._widths[number], self._heights[number]
         if turn in (90, 270):
             along, across = across, along
         across = max(1.0, across * (1 + 2 * _MARGIN))
-        width = int(np.clip(round(HEIGHT * along / across), 8, MAX_SIDE))
+        width = int(np.clip(round(height * along / across), 8, MAX_SIDE))
         quad = taller(np.roll(self._quads[number], _ROLL[turn], axis=0), _MARGIN)
         with self._clock.stage("crop"):
-            return crop(self._image, quad, (width, HEIGHT))
+            return crop(self._image, quad, (width, height))
 
     def read(self, number: int, turn: int) -> ReadLine:
         """What a line says when it is turned clockwise by 0, 90, 180 or 270 degrees."""
@@ -247,6 +252,13 @@ def _part(quad: FloatArray, start: float, end: float) -> FloatArray:
     above = quad[0] + top * start, quad[0] + top * end
     below = quad[3] + bottom * end, quad[3] + bottom * start
     return np.stack([*above, *below]).astype(np.float32)
+
+
+def _bundle(options: ReaderOptions, kind: ModelKind) -> Bundle:
+    bundle = load_bundle(getattr(options, kind))
+    if bundle.kind != kind:
+        raise ModelUnsuited(f"{bundle.name} is no {kind} but a {bundle.kind}")
+    return bundle
 
 
 def _provenance(

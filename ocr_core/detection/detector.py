@@ -11,10 +11,23 @@ import cv2
 import numpy as np
 
 from ocr_core.detection.postprocess import BoxProfile, Regions, find_regions
+from ocr_core.errors import ModelUnsuited
 from ocr_core.geometry import FloatArray, ImageArray
 
 if TYPE_CHECKING:
     from ocr_core.runtime import Session
+
+STEP = 32
+"""Sides of the network's input are multiples of it."""
+
+_LOOKS = (
+    "first_pixels",
+    "most_pixels",
+    "largest_zoom",
+    "text_height",
+    "low_height",
+    "small_share",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +53,26 @@ class DetectorProfile:
 
     @classmethod
     def of_bundle(cls, profile: Mapping[str, Any]) -> DetectorProfile:
-        """The numbers that a bundle brings with its weights."""
-        boxes = BoxProfile(
-            threshold=profile["threshold"],
-            box_threshold=profile["box_threshold"],
-            unclip_ratio=profile["unclip"],
-            max_candidates=profile["max_candidates"],
-        )
-        return cls(mean=tuple(profile["mean"]), std=tuple(profile["std"]), boxes=boxes)
+        """The numbers that a bundle brings with its weights.
 
-
-STEP = 32
-"""Sides of the network's input are multiples of it."""
+        Those of the looks may be left out. Raises ModelUnsuited if another one is.
+        """
+        if profile.get("order") != "bgr" or profile.get("multiple") != STEP:
+            raise ModelUnsuited(
+                f"a detector takes blue, green, red, and multiples of {STEP} pixels"
+            )
+        try:
+            boxes = BoxProfile(
+                threshold=profile["threshold"],
+                box_threshold=profile["box_threshold"],
+                unclip_ratio=profile["unclip"],
+                max_candidates=profile["max_candidates"],
+            )
+            mean, std = tuple(profile["mean"]), tuple(profile["std"])
+        except KeyError as error:
+            raise ModelUnsuited(f"its profile lacks {error}") from error
+        looks = {name: profile[name] for name in _LOOKS if name in profile}
+        return cls(mean=mean, std=std, boxes=boxes, **looks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_core.errors import ModelUnsuited
 from ocr_core.geometry import FloatArray, ImageArray
 from ocr_core.recognition import decode
 from ocr_core.recognition.decode import Symbol
-from ocr_core.recognition.words import FRAME, PlacedWord, ink_columns, restore_spaces, split_words
+from ocr_core.recognition.words import (
+    LineScale,
+    PlacedWord,
+    ink_columns,
+    restore_spaces,
+    split_words,
+)
 
 if TYPE_CHECKING:
-    from ocr_core.runtime import Session
+    from ocr_core.bundle import Bundle
+    from ocr_core.runtime import BestPath, Session
 
-HEIGHT = 48
-"""Pixels of line height the network was made for (PP-OCR §3.3)."""
 LONGEST = 3200
 """Pixels of line width in one pass; a longer line is cut where it has no ink."""
 _CUT_WINDOW = 800
 """Pixels before `LONGEST` in which a place to cut is looked for."""
+_CUT_GAP = 24
+"""Pixels around a place over which it should be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class ReadLine:
     symbols: tuple[Symbol, ...]
     ink: NDArray[np.bool_]
     """(W,) whether a column of the crop holds ink."""
+    scale: LineScale
+    """Of the crop and the frames."""
 
     @property
     def text(self) -> str:
@@ -46,40 +56,67 @@ class ReadLine:
     @property
     def words(self) -> list[PlacedWord]:
         """The words with their place on the crop."""
-        return split_words(self.symbols, self.ink)
+        return split_words(self.symbols, self.ink, self.scale)
 
 
 class Recognizer:
     """A recogniser network with its charset."""
 
-    def __init__(self, session: Session, charset: Sequence[str]) -> None:
-        """`charset`: characters in class order without the blank, the space last."""
+    def __init__(
+        self, session: Session, charset: Sequence[str], scale: LineScale | None = None
+    ) -> None:
+        """`charset`: characters in class order without the blank; a space, if any, last."""
         self._session = session
         self._characters = ("", *charset)
+        self._spaced = self._characters[-1].isspace()
+        self.scale = scale or LineScale()
+
+    @classmethod
+    def of_bundle(cls, session: Session, bundle: Bundle) -> Recognizer:
+        """The recogniser of an opened bundle; raises ModelUnsuited."""
+        return cls(session, bundle.charset or (), line_scale(bundle))
 
     def read(self, crop: ImageArray) -> ReadLine:
-        """(48, W, 3) RGB crop of one line → its characters with their frames."""
-        ink = ink_columns(crop)
+        """(height, W, 3) RGB crop of one line → its characters with their frames."""
+        ink, stride = ink_columns(crop), self.scale.stride
         symbols: list[Symbol] = []
-        for start, end in cuts(ink):
-            path = self._session.best(line_input(crop[:, start:end]))
+        for start, end in cuts(ink, stride):
+            path = self._path(crop[:, start:end])
             part = decode.symbols(path, self._characters)
-            symbols += [_shifted(symbol, start // FRAME) for symbol in part]
-        return ReadLine(tuple(restore_spaces(symbols, ink)), ink)
+            symbols += [_shifted(symbol, start // stride) for symbol in part]
+        return ReadLine(tuple(restore_spaces(symbols, ink, self.scale)), ink, self.scale)
+
+    def _path(self, crop: ImageArray) -> BestPath:
+        path = self._session.best(line_input(crop))
+        if self._spaced:
+            return path
+        return path._replace(spaces=np.zeros_like(path.spaces))  # the last class is a character
 
 
-def cuts(ink: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def line_scale(bundle: Bundle) -> LineScale:
+    """What a bundle says of its lines; raises ModelUnsuited if it is no recogniser for `read`."""
+    profile = bundle.profile
+    colours = [profile.get(name) for name in ("order", "mean", "std")]
+    if bundle.charset is None or colours != ["bgr", [0.5] * 3, [0.5] * 3]:
+        raise ModelUnsuited(f"{bundle.name} does not read lines in blue, green, red, -1 to 1")
+    height, stride = profile.get("height"), profile.get("stride")
+    if not (isinstance(height, int) and isinstance(stride, int) and min(height, stride) > 0):
+        raise ModelUnsuited(f"{bundle.name} says no height and stride of its lines")
+    return LineScale(height=height, stride=stride)
+
+
+def cuts(ink: NDArray[np.bool_], stride: int = 8) -> list[tuple[int, int]]:
     """Parts, in crop pixels, in which a line is read: one, unless it is longer than `LONGEST`.
 
-    Long lines are cut in the widest gap before the limit, at a whole frame.
+    Long lines are cut in the widest gap before the limit, at a whole frame of `stride` pixels.
     """
     parts: list[tuple[int, int]] = []
     start = 0
     while len(ink) - start > LONGEST:
         window = ink[start + LONGEST - _CUT_WINDOW : start + LONGEST]
-        emptiness = np.convolve(~window, np.ones(FRAME * 3), mode="same")
+        emptiness = np.convolve(~window, np.ones(_CUT_GAP), mode="same")
         cut = start + LONGEST - _CUT_WINDOW + int(np.argmax(emptiness))
-        cut -= cut % FRAME
+        cut -= cut % stride
         parts.append((start, cut))
         start = cut
     return [*parts, (start, len(ink))]
@@ -96,9 +133,9 @@ def padded_width(width: int) -> int:
 
 
 def line_input(crop: ImageArray) -> FloatArray:
-    """(48, W, 3) RGB → (1, 3, 48, padded W): blue, green, red, in [-1, 1], padded with 0."""
-    width = crop.shape[1]
-    batch = np.zeros((1, 3, HEIGHT, padded_width(width)), np.float32)
+    """(H, W, 3) RGB → (1, 3, H, padded W): blue, green, red, in [-1, 1], padded with 0."""
+    height, width = crop.shape[:2]
+    batch = np.zeros((1, 3, height, padded_width(width)), np.float32)
     line = batch[0, :, :, :width]
     np.multiply(crop.transpose(2, 0, 1)[::-1], np.float32(1 / 127.5), out=line)
     line -= 1

@@ -15,16 +15,33 @@ from ocr_core.geometry import ImageArray
 from ocr_core.recognition import decode
 from ocr_core.recognition.decode import Symbol, is_unspaced
 
-FRAME = 8
-"""Pixels of line width in one frame of the recogniser."""
-
+# Lengths in pixels of a line 48 pixels high.
 # A space that the network half saw, over a gap that is there. Measured on receipts, typescripts and
 # books: docs/decisions.md, "Lost spaces".
 _LIKELY_SPACE = 0.1
 _LIKELY_GAP = 6
 # A gap so much wider than the line's usual one that it is a space whatever the network saw.
-_WIDE_FRAMES = 2.5
+_WIDE_DISTANCE = 20
 _WIDE_GAP = 9
+_USUAL_DISTANCE = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineScale:
+    """How a recogniser sees a line; the defaults are PP-OCRv6's."""
+
+    height: int = 48
+    """Pixels of line height."""
+    stride: int = 8
+    """Pixels of line width in one frame."""
+
+    @property
+    def unit(self) -> float:
+        """Pixels that are one pixel of a line 48 pixels high."""
+        return self.height / 48
+
+
+_PUBLISHED = LineScale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +70,33 @@ def ink_columns(crop: ImageArray) -> NDArray[np.bool_]:
     return cast(NDArray[np.bool_], ink.sum(axis=0) > 1)
 
 
-def restore_spaces(symbols: Sequence[Symbol], ink: NDArray[np.bool_]) -> list[Symbol]:
+def restore_spaces(
+    symbols: Sequence[Symbol], ink: NDArray[np.bool_], scale: LineScale = _PUBLISHED
+) -> list[Symbol]:
     """Put back spaces that the network dropped between characters of spaced scripts."""
     if len(symbols) < 2:
         return list(symbols)
-    usual = _usual_distance(symbols)
+    usual = _usual_distance(symbols, scale)
     whole = _inside_numbers(symbols)
     out = [symbols[0]]
     for n, (before, after) in enumerate(itertools.pairwise(symbols)):
-        if not (whole[n] or whole[n + 1]) and _is_lost_space(before, after, usual, ink):
+        if not (whole[n] or whole[n + 1]) and _is_lost_space(before, after, usual, ink, scale):
             first, last = before.last + 1, max(before.last + 1, after.first - 1)
             out.append(Symbol(" ", max(after.space_before, 0.5), first, last))
         out.append(after)
     return out
 
 
-def _usual_distance(symbols: Sequence[Symbol]) -> float:
+def _usual_distance(symbols: Sequence[Symbol], scale: LineScale) -> float:
+    """Pixels from the middle of a character to that of the next one."""
     distances = [
         b.center - a.center
         for a, b in itertools.pairwise(symbols)
         if not (a.is_space or b.is_space)
     ]
-    return float(np.median(distances)) if distances else 3.0
+    if not distances:
+        return _USUAL_DISTANCE * scale.unit
+    return float(np.median(distances)) * scale.stride
 
 
 def _inside_numbers(symbols: Sequence[Symbol]) -> list[bool]:
@@ -86,15 +108,18 @@ def _inside_numbers(symbols: Sequence[Symbol]) -> list[bool]:
     return inside
 
 
-def _is_lost_space(a: Symbol, b: Symbol, usual: float, ink: NDArray[np.bool_]) -> bool:
+def _is_lost_space(
+    a: Symbol, b: Symbol, usual: float, ink: NDArray[np.bool_], scale: LineScale
+) -> bool:
     if a.is_space or b.is_space or is_unspaced(a.text) or is_unspaced(b.text):
         return False
+    start, end = a.center * scale.stride, b.center * scale.stride
     likely = b.space_before >= _LIKELY_SPACE
-    wide = b.center - a.center - usual >= _WIDE_FRAMES
+    wide = end - start - usual >= _WIDE_DISTANCE * scale.unit
     if not (likely or wide):
         return False
-    gap = _widest_gap(ink, a.center * FRAME, b.center * FRAME)
-    width = gap[1] - gap[0]
+    gap = _widest_gap(ink, start, end)
+    width = (gap[1] - gap[0]) / scale.unit
     return (likely and width >= _LIKELY_GAP) or (wide and width >= _WIDE_GAP)
 
 
@@ -111,7 +136,9 @@ def _widest_gap(ink: NDArray[np.bool_], start: float, end: float) -> tuple[int, 
     return low + int(starts[best]), low + int(ends[best])
 
 
-def split_words(symbols: Sequence[Symbol], ink: NDArray[np.bool_]) -> list[PlacedWord]:
+def split_words(
+    symbols: Sequence[Symbol], ink: NDArray[np.bool_], scale: LineScale = _PUBLISHED
+) -> list[PlacedWord]:
     """Words of a line with their left and right edges in crop pixels.
 
     Words end at spaces; each character of an unspaced script is a word of its own. Between two
@@ -120,12 +147,13 @@ def split_words(symbols: Sequence[Symbol], ink: NDArray[np.bool_]) -> list[Place
     groups = _group(symbols)
     if not groups:
         return []
+    frame = scale.stride
     gaps = [
-        _widest_gap(ink, a[-1].center * FRAME, b[0].center * FRAME)
+        _widest_gap(ink, a[-1].center * frame, b[0].center * frame)
         for a, b in itertools.pairwise(groups)
     ]
-    first = _widest_gap(ink, 0, groups[0][0].center * FRAME)
-    last = _widest_gap(ink, groups[-1][-1].center * FRAME, len(ink))
+    first = _widest_gap(ink, 0, groups[0][0].center * frame)
+    last = _widest_gap(ink, groups[-1][-1].center * frame, len(ink))
     starts = [first[1] if first[0] == 0 else 0, *(gap[1] for gap in gaps)]
     ends = [*(gap[0] for gap in gaps), last[0] if last[1] >= len(ink) else len(ink)]
     return [

@@ -8,6 +8,7 @@ export_graph    a module → one ONNX file
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import tempfile
 import warnings
@@ -24,6 +25,7 @@ from torch import nn
 from torch.export import Dim
 
 from ocr_core.bundle import GRAPH, WEIGHTS, Bundle, file_hash, load_bundle, save_bundle
+from ocr_core.detection.detector import DetectorProfile
 from ocr_core.errors import BundleExists
 from ocr_core.geometry import ImageArray
 from ocr_core.networks import (
@@ -35,6 +37,7 @@ from ocr_core.networks import (
     load_network,
     with_probabilities,
 )
+from ocr_core.recognition.recognizer import line_scale
 from ocr_core.runtime.fold import deploy_form
 from ocr_core.runtime.proof import TOLERANCE, prove_equal, sample_batches
 from ocr_core.wheel import ModelKind
@@ -71,8 +74,9 @@ def publish(
     """Write a network as a bundle folder: the weights as they are trained, the graph folded.
 
     `images` are (H, W, 3) uint8 pages or lines to prove the equality on; drawn text if none is
-    given. Raises ExportMismatch, leaving nothing behind, or BundleExists; ValueError if the facts
-    are not the network's. The network is left as it is, on whatever device.
+    given. Raises ExportMismatch, leaving nothing behind, BundleExists, or ModelUnsuited if the
+    reader could not use it; ValueError if the facts are not the network's. The network is left
+    as it is, on whatever device.
     """
     if folder.exists():
         raise BundleExists(str(folder))
@@ -80,6 +84,7 @@ def publish(
     still = copy.deepcopy(network).cpu().eval()
     with tempfile.TemporaryDirectory(prefix="pagemill-export-") as draft:
         bundle = _written(still, Path(draft), facts)
+        _check_readable(bundle)
         batches = sample_batches(bundle, images)
         prove_equal(with_probabilities(still), bundle, batches, tolerance)
         return save_bundle(bundle, folder)
@@ -121,12 +126,20 @@ def _check_charset(network: Network, facts: TrainedFacts) -> None:
         raise ValueError(f"the network has {told}")
 
 
+def _check_readable(bundle: Bundle) -> None:
+    """Raise ModelUnsuited if the reader could not use the bundle."""
+    if bundle.kind == "detector":
+        DetectorProfile.of_bundle(bundle.profile)
+    elif bundle.kind == "recognizer":
+        line_scale(bundle)
+
+
 def _written(network: Network, folder: Path, facts: TrainedFacts) -> Bundle:
     """The bundle that describes weights and graph, which are written into the folder."""
     graph, weights = folder / GRAPH, folder / WEIGHTS
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     save_file(state, weights)
-    profile = {**facts.profile, **input_profile(network)}
+    profile = json.loads(json.dumps({**facts.profile, **input_profile(network)}))
     export_graph(with_probabilities(deploy_form(network)), graph, facts.kind, profile)
     return Bundle(
         name=facts.name,

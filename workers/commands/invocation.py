@@ -25,7 +25,7 @@ class Invocation:
     flags: dict[str, object] = field(default_factory=dict)
     """Settings by name, only those given as an option."""
     models: tuple[str, ...] = ()
-    """Bundles named by --model; each takes the place its kind says."""
+    """Bundles named by --model, by name or folder; each takes the place its kind says."""
     config: Path | None = None
     verbosity: int = 0
     """Below 0: only errors. Above 0: what happens inside is logged, from 2 in detail."""
@@ -73,12 +73,16 @@ class Invocation:
             engine.dispose()
 
     def _by_kind(self) -> dict[str, str]:
-        """Return the models given by name as settings: detector, recognizer or line_orientation."""
+        """Return the models given as settings: detector, recognizer or line_orientation.
+
+        Workers may have another working directory, so a folder is named by its absolute path.
+        """
         if not self.models:
             return {}
-        from ocr_core.bundle import load_bundle
+        from ocr_core.bundle import load_bundle, settled_name
 
-        return {load_bundle(name).kind: name for name in self.models}
+        names = [settled_name(name) for name in self.models]
+        return {load_bundle(name).kind: name for name in names}
 
 
 def _log_as_asked(verbosity: int) -> None:
@@ -143,7 +147,11 @@ _BUILDERS = {
     ),
     "dpi": _option("--dpi", type=click.FloatRange(36, 1200), help="Resolution of PDF pages."),
     "model": _option(
-        "--model", "models", multiple=True, metavar="NAME", help="Model bundle; may be repeated."
+        "--model",
+        "models",
+        multiple=True,
+        metavar="NAME|FOLDER",
+        help="Model bundle; may be repeated.",
     ),
     "engine": _option("--engine", type=_ENGINES, help="Inference engine [auto]."),
     "device": _option("--device", metavar="cpu|cuda", help="Where the networks run [cpu]."),
