@@ -27,6 +27,8 @@ COMMANDS = {
     "export": "workers.commands.export:export",
     "db": "workers.commands.db:db",
     "synth": "workers.commands.synth:synth",
+    "train": "workers.commands.train:train",
+    "evaluate": "workers.commands.evaluate:evaluate",
     "models": "workers.commands.models:models",
     "doctor": "workers.commands.doctor:doctor",
 }

@@ -5,6 +5,7 @@ TrainingError
 ├── DeviceUnsupported
 ├── CheckpointMissing · CheckpointDamaged · CheckpointOfAnotherRun
 ├── NotLearning
+├── RecipeUnknown · RecipeIncomplete · SettingRefused · RunExists · CentersOfAnotherCharset
 └── FontsMissing · CharactersNotDrawn · FolderOfAnotherDrawing
 """
 
@@ -111,11 +112,18 @@ class CentersOfAnotherCharset(TrainingError):
     advice = "Compute them anew from the model that is to be trained: `pagemill train centers`."
 
 
+class RecipeUnknown(TrainingError):
+    """There is no recipe of this name."""
+
+    code = "recipe_unknown"
+    advice = "`pagemill train recipes` lists them."
+
+
 class SettingRefused(TrainingError):
     """A setting of the recipe cannot be changed so."""
 
     code = "setting_refused"
-    advice = "`pagemill train det --list` and `pagemill train rec --list` show what can be set."
+    advice = "`pagemill train recipes NAME` shows what can be set."
 
 
 class RunExists(TrainingError):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,9 +77,10 @@ class Evaluate(Hook):
         self._average = average
         self.best: float | None = None
         self.best_step = 0
+        self.best_figures: Mapping[str, float] = {}
         self.best_weights: Mapping[str, Tensor] = {}
         self.since_best = 0
-        """Evaluations after the best one."""
+        """Evaluations since the figure last rose."""
 
     def stepped(self, run: Run) -> None:
         """Evaluate if it is time."""
@@ -89,15 +90,18 @@ class Evaluate(Hook):
 
     def now(self, run: Run) -> None:
         """Measure the weights as they are, or their average."""
-        module = run.task.module
         with self.weights_to_keep(run):
             run.figures = _measured(run)
             run.evaluated_at = run.step
-            figure = run.figures[run.task.figure]
-            self.since_best += 1
-            if self.best is None or figure > self.best or not math.isfinite(self.best):
-                self.best, self.best_step, self.since_best = figure, run.step, 0
-                self.best_weights = _copied(module)
+            self._compare(run, run.figures[run.task.figure])
+
+    def _compare(self, run: Run, figure: float) -> None:
+        """Remember the weights if they are the best; of equally good ones those trained longer."""
+        known = self.best is not None and math.isfinite(self.best)
+        self.since_best = 0 if not known or figure > cast(float, self.best) else self.since_best + 1
+        if not known or figure >= cast(float, self.best):
+            self.best, self.best_step, self.best_figures = figure, run.step, run.figures
+            self.best_weights = _copied(run.task.module)
 
     @contextmanager
     def weights_to_keep(self, run: Run) -> Iterator[None]:
@@ -118,6 +122,7 @@ class Evaluate(Hook):
         return {
             "best": self.best,
             "best_step": self.best_step,
+            "best_figures": dict(self.best_figures),
             "best_weights": dict(self.best_weights),
             "since_best": self.since_best,
         }
@@ -126,6 +131,7 @@ class Evaluate(Hook):
         """Continue with what was best so far."""
         self.best, self.best_step = state["best"], state["best_step"]
         self.best_weights, self.since_best = state["best_weights"], state["since_best"]
+        self.best_figures = state["best_figures"]
 
 
 class EarlyStop(Hook):

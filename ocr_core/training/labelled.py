@@ -59,6 +59,14 @@ def lines_of(page: PageLabel, skips: Skips) -> Iterator[LineLabel]:
             yield LineLabel(page.image, text, as_quad(reading_quad(region.polygon, text)))
 
 
+def places_of(page: PageLabel) -> Iterator[LineLabel]:
+    """Every region as a line, with or without a text, but for ignored ones."""
+    for region in page.regions:
+        if not region.ignore:
+            text = region.text.strip()
+            yield LineLabel(page.image, text, as_quad(reading_quad(region.polygon, text or "??")))
+
+
 def reading_quad(polygon: FloatArray, text: str) -> FloatArray:
     """(k, 2) polygon → (4, 2) corners in the direction of reading.
 

@@ -16,11 +16,21 @@ from PIL import Image
 from ocr_core.geometry import FloatArray
 from ocr_core.image import read_image
 from ocr_core.training.errors import EmptyTrainingSet
-from ocr_core.training.labelled import LineLabel, PageLabel, Region, lines_of
+from ocr_core.training.labelled import LineLabel, PageLabel, Region, lines_of, places_of
 from ocr_core.training.readers import Form, line_reader, page_reader
 from ocr_core.training.skips import Skips
 
-__all__ = ["Form", "LineLabel", "PageLabel", "Region", "Skips", "read_lines", "read_pages"]
+__all__ = [
+    "Form",
+    "LineLabel",
+    "PageLabel",
+    "Region",
+    "Skips",
+    "read_lines",
+    "read_pages",
+    "unlabelled_lines",
+    "whole_images",
+]
 
 _INSIDE = 0.5
 """Share of a region that must lie on the image."""
@@ -36,10 +46,7 @@ def read_pages(path: Path, *, form: Form = "auto") -> tuple[list[PageLabel], Ski
     EmptyTrainingSet if no page is left, LabelsUnreadable, LabelFormUnknown.
     """
     skips = Skips()
-    pages = _checked(page_reader(path, form)(path, skips), _check_page, skips)
-    if not pages:
-        raise _empty(path, skips)
-    return pages, skips
+    return _some(_pages(path, form, skips), path, skips), skips
 
 
 def read_lines(path: Path, *, form: Form = "auto") -> tuple[list[LineLabel], Skips]:
@@ -50,13 +57,30 @@ def read_lines(path: Path, *, form: Form = "auto") -> tuple[list[LineLabel], Ski
     skips = Skips()
     reader = line_reader(path, form)
     if reader is None:
-        pages = _checked(page_reader(path, form)(path, skips), _check_page, skips)
-        lines = [line for page in pages for line in lines_of(page, skips)]
+        lines = [line for page in _pages(path, form, skips) for line in lines_of(page, skips)]
     else:
         lines = _checked(reader(path, skips), _check_line, skips)
-    if not lines:
-        raise _empty(path, skips)
-    return lines, skips
+    return _some(lines, path, skips), skips
+
+
+def unlabelled_lines(path: Path, *, form: Form = "auto") -> tuple[list[LineLabel], Skips]:
+    """Lines to learn from without their texts: those with no text are among them, too."""
+    skips = Skips()
+    reader = line_reader(path, form)
+    if reader is None:
+        lines = [line for page in _pages(path, form, skips) for line in places_of(page)]
+    else:
+        lines = _checked(reader(path, skips), _check_place, skips)
+    return _some(lines, path, skips), skips
+
+
+def whole_images(images: Iterable[Path], skips: Skips) -> list[LineLabel]:
+    """Images that are a line each, without texts; those that cannot be decoded are counted."""
+    return _checked([LineLabel(image, "") for image in images], _check_place, skips)
+
+
+def _pages(path: Path, form: Form, skips: Skips) -> list[PageLabel]:
+    return _checked(page_reader(path, form)(path, skips), _check_page, skips)
 
 
 Label = TypeVar("Label", PageLabel, LineLabel)
@@ -104,14 +128,20 @@ def _check_page(page: PageLabel, size: Size, skips: Skips) -> PageLabel:
 
 
 def _check_line(line: LineLabel, size: Size, skips: Skips) -> LineLabel | None:
+    placed = _check_place(line, size, skips)
+    if placed is None or placed.text:
+        return placed
+    skips.add("empty_text", str(line.image))
+    return None
+
+
+def _check_place(line: LineLabel, size: Size, skips: Skips) -> LineLabel | None:
     text = line.text.strip()
-    reason = None if text else "empty_text"
-    if line.quad is not None:
-        reason = reason or _fault(np.asarray(line.quad, np.float32), size)
-    if reason is not None:
-        skips.add(reason, f"{line.image} {text[:40]!r}")
-        return None
-    return replace(line, text=text)
+    reason = None if line.quad is None else _fault(np.asarray(line.quad, np.float32), size)
+    if reason is None:
+        return replace(line, text=text)
+    skips.add(reason, f"{line.image} {text[:40]!r}")
+    return None
 
 
 def _fault(polygon: FloatArray, size: Size) -> str | None:
@@ -127,5 +157,7 @@ def _fault(polygon: FloatArray, size: Size) -> str | None:
     return None if inside >= _INSIDE * hull.area else "region_outside"
 
 
-def _empty(path: Path, skips: Skips) -> EmptyTrainingSet:
-    return EmptyTrainingSet("; ".join((str(path), *skips.lines())))
+def _some(labels: list[Label], path: Path, skips: Skips) -> list[Label]:
+    if not labels:
+        raise EmptyTrainingSet("; ".join((str(path), *skips.lines())))
+    return labels

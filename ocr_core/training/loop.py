@@ -35,6 +35,8 @@ class Outcome:
     best: float | None
     """The best value of the task's figure, and the step it was found at."""
     best_step: int
+    best_metrics: Mapping[str, float]
+    """Figures of the weights that are kept."""
     module: nn.Module
     """The task's module with the best weights, in eval mode."""
     skipped: int
@@ -160,6 +162,7 @@ def _outcome(run: Run, evaluate: Evaluate) -> Outcome:
         metrics=dict(run.figures),
         best=evaluate.best,
         best_step=evaluate.best_step,
+        best_metrics=dict(evaluate.best_figures),
         module=module.eval(),
         skipped=run.skipped,
         stopped=run.stop,

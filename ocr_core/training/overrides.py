@@ -42,6 +42,13 @@ def setting_names(recipe: Any, prefix: str = "") -> Iterator[str]:
             yield prefix + field.name
 
 
+def setting_value(recipe: Any, name: str) -> Any:
+    """The value at a path."""
+    for part in name.split("."):
+        recipe = getattr(recipe, part)
+    return recipe
+
+
 def _path(recipe: Any, name: str) -> list[str]:
     names = list(setting_names(recipe))
     found = [path for path in names if path == name] or [

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+HARMLESS = frozenset({"ignored", "empty_text"})
+"""Reasons that say what a label is, not what is wrong with it."""
 EXAMPLES = 5
 """How many labels are named for each reason."""
 
@@ -52,6 +54,11 @@ class Skips:
     def total(self) -> int:
         """How many labels were left out."""
         return sum(self.counts.values())
+
+    @property
+    def faults(self) -> int:
+        """How many of them because something is wrong with them."""
+        return sum(count for reason, count in self.counts.items() if reason not in HARMLESS)
 
     def __bool__(self) -> bool:
         return bool(self.counts)

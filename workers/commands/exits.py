@@ -104,6 +104,9 @@ _WRONG_USAGE = {
     *("wrong_setting", "model_exists"),
     *("document_not_found", "document_ambiguous", "sql_refused", "sql_failed", "sql_time_limit"),
     "copy_refused",
+    *("labels_unreadable", "labels_form_unknown", "recipe_unknown", "recipe_incomplete"),
+    *("setting_refused", "run_exists", "checkpoint_missing", "checkpoint_of_another_run"),
+    *("centers_of_another_charset", "loss_not_finite", "folder_of_another_drawing"),
 }
 """Codes of errors that say something of what was asked for; the others, of this machine."""
 
@@ -112,6 +115,8 @@ def exit_code_of(error: Explained) -> ExitCode:
     """Choose the exit code of a command that an error of ours has ended."""
     if error.code == "export_mismatch":
         return ExitCode.PARTLY
+    if error.code == "training_set_empty":
+        return ExitCode.NOTHING_READ
     return ExitCode.WRONG_USAGE if error.code in _WRONG_USAGE else ExitCode.MISSING
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +11,7 @@ import pytest
 
 from ocr_core.training.errors import SettingRefused
 from ocr_core.training.options import LoopOptions
-from ocr_core.training.overrides import setting_names, with_settings
+from ocr_core.training.overrides import setting_names, setting_value, with_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +92,5 @@ def test_every_number_of_every_recipe_can_be_set_to_what_it_is(kind: str) -> Non
     }
     recipe = recipes[kind]
     for name in setting_names(recipe):
-        assert with_settings(recipe, [f"{name}={_written(recipe, name)}"]) == recipe, name
-
-
-def _written(recipe: object, path: str) -> str:
-    import json
-
-    for name in path.split("."):
-        recipe = getattr(recipe, name)
-    return json.dumps(recipe)
+        written = json.dumps(setting_value(recipe, name))
+        assert with_settings(recipe, [f"{name}={written}"]) == recipe, name
