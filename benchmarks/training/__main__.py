@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.environments import REPOSITORY, work_folder
 from benchmarks.record import Result, keep, last
-from benchmarks.tables import write_between
 from benchmarks.training import report
 from benchmarks.training.catalogue import experiment, experiments
+from benchmarks.training.document import write_tables
 from benchmarks.training.experiment import Experiment
 from benchmarks.training.trials import run_trials
 
@@ -34,7 +34,8 @@ def main() -> None:
         tables = report.tables(chosen, result)
         print("\n\n".join([chosen.title, *tables.values(), report.note(result)]))
         if options.write_docs:
-            _write_docs(chosen, tables, result)
+            places = {f"{name}-note": report.note(result), **tables}
+            write_tables(DOCUMENT, chosen.title, places)
 
 
 def _options() -> argparse.Namespace:
@@ -84,12 +85,6 @@ def _command(chosen: Experiment, options: argparse.Namespace) -> str:
     """What repeats this result, without the folders of this machine."""
     seeds = f" --seeds {','.join(map(str, options.seeds))}" if options.seeds else ""
     return f"python -m benchmarks.training {chosen.name}{seeds}"
-
-
-def _write_docs(chosen: Experiment, tables: dict[str, str], result: Result) -> None:
-    for place, text in tables.items():
-        write_between(DOCUMENT, place, text)
-    write_between(DOCUMENT, f"{chosen.name}-note", report.note(result))
 
 
 if __name__ == "__main__":

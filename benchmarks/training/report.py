@@ -23,13 +23,15 @@ def tables(experiment: Experiment, result: Result) -> dict[str, str]:
 
 
 def note(result: Result) -> str:
-    """One sentence: when, where, with which seeds, and how long it took."""
+    """When, where, with which seeds and settings, and how long it took."""
     seconds = sum(trial["cpu_seconds"] for trial in result["trials"])
     seeds = ", ".join(map(str, result["seeds"]))
-    return (
+    settings = "; ".join(f"{name}: {value}" for name, value in result["settings"].items())
+    measured = (
         f"Measured {result['measured_at'][:10]} on {result['machine']}, one thread a process; "
         f"seeds {seeds}; {seconds / 60:.0f} CPU minutes. Command: `{result['command']}`."
     )
+    return f"{measured}\n\nSettings: {settings}." if settings else measured
 
 
 def _arm_table(experiment: Experiment, summary: Summary) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks.training import report, trials
 from benchmarks.training.bars import falls, gains, mean_at_least
+from benchmarks.training.document import write_tables
 from benchmarks.training.experiment import Arm, Comparison, Experiment, Outcome, Trial
 from benchmarks.training.figures import Spread, Summary, paired
 
@@ -73,6 +74,30 @@ def test_tables_show_points_and_every_seed() -> None:
     assert "| Plain | 2 | 55.0 ± 7.1 | 50.0 60.0 | 10 ± 0 |" in shown["fake-arms"]
     assert "+15.0 ± 7.1" in shown["fake-paired"]
     assert "2 of 2 | +10.0 +20.0 |" in shown["fake-paired"]
+
+
+def test_the_note_names_seeds_settings_and_cost() -> None:
+    about = {"measured_at": "2025-05-31T10:00", "machine": "two cores", "seeds": [1, 2]}
+    kept = {**_result(plain=[0.5, 0.6]), **about, "command": "run it", "settings": {"steps": 9}}
+    # two trials of ten CPU seconds are a third of a minute
+    assert report.note(kept) == (
+        "Measured 2025-05-31 on two cores, one thread a process; seeds 1, 2; 0 CPU minutes. "
+        "Command: `run it`.\n\nSettings: steps: 9."
+    )
+
+
+def test_an_experiment_without_a_section_gets_one_and_keeps_it(tmp_path: Path) -> None:
+    document = tmp_path / "training.md"
+    document.write_text("# Training\n\n<!-- /experiments -->\n\n## Speed\n")
+    write_tables(document, "Fakes", {"fake-note": "Measured.", "fake-arms": "| 1 |"})
+    write_tables(document, "Fakes", {"fake-note": "Again.", "fake-arms": "| 2 |", "fake-bars": "b"})
+    assert document.read_text() == (
+        "# Training\n\n### Fakes\n"
+        "\n<!-- fake-note -->\nAgain.\n<!-- /fake-note -->\n"
+        "\n<!-- fake-arms -->\n| 2 |\n<!-- /fake-arms -->\n"
+        "\n<!-- fake-bars -->\nb\n<!-- /fake-bars -->\n"
+        "\n<!-- /experiments -->\n\n## Speed\n"
+    )
 
 
 def test_a_trial_is_run_once_and_a_later_arm_finds_the_earlier_one(
