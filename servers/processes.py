@@ -45,9 +45,10 @@ def as_user(command: Sequence[str | Path], user: str | None) -> list[str]:
         if user is not None:
             raise ServerFailed("setpriv (util-linux) is missing; run the tests as another user.")
         return [str(part) for part in command]
-    change = [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
-    dying = ["--pdeathsig", "INT"]
-    return [setpriv, *(change if user else []), *dying, "--", *(str(part) for part in command)]
+    change: list[str] = []
+    if user is not None:
+        change = [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
+    return [setpriv, *change, "--pdeathsig=INT", "--", *(str(part) for part in command)]
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:

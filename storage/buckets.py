@@ -72,7 +72,7 @@ def name_of(key: str) -> bytes:
     `key_of` would not have chosen, so that two keys never mean one object.
     """
     try:
-        name = _unescaped(key)
+        name = unescaped(key)
     except UnicodeEncodeError:
         raise KeyRefused(repr(key)) from None
     parts = name.split(b"/")
@@ -83,8 +83,9 @@ def name_of(key: str) -> bytes:
 
 def readable(uri: str) -> str:
     """The address for people: a file URI as its path (escaped as keys are), others unchanged."""
-    parts = urlsplit(uri)
-    return key_of(unquote_to_bytes(parts.path)) if parts.scheme == "file" else uri
+    if not uri.startswith("file:"):
+        return uri
+    return key_of(unquote_to_bytes(urlsplit(uri).path))
 
 
 def _escaped(character: str) -> str:
@@ -95,7 +96,8 @@ def _escaped(character: str) -> str:
     return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
 
-def _unescaped(key: str) -> bytes:
+def unescaped(key: str) -> bytes:
+    """The name a key was made from; raises UnicodeEncodeError for lone surrogates."""
     parts: list[bytes] = []
     end = 0
     for match in _ESCAPE.finditer(key):
@@ -240,10 +242,15 @@ def _entered(here: int, folder: bytes, key: str) -> int:
 
 
 def open_bucket(url: str | Path) -> Bucket:
-    """The bucket at a path or URL; a path to a file gives a bucket with that file only.
+    """The bucket at a path or URL; that of a single file or object gives one with only it.
 
-    Raises BucketUnsupported for other schemes and ObjectMissing if nothing is there.
+    Raises BucketUnsupported for unknown schemes, ObjectMissing if nothing is there, and for object
+    stores (objects.py) BucketRefused and BucketUnavailable.
     """
+    if isinstance(url, str) and url.startswith("s3://"):
+        from storage.objects import ObjectBucket  # loads the AWS library
+
+        return ObjectBucket(url)
     path = _local_path(url)
     return FolderBucket(path) if path.is_dir() else FolderBucket.of_file(path)
 

@@ -2,6 +2,8 @@
 
 StorageError
 ├── BucketUnsupported       no bucket of this kind
+├── BucketRefused           wrong or no credentials
+├── BucketUnavailable       the object store does not answer
 ├── KeyRefused              the key is not a name inside the bucket
 ├── ObjectMissing           nothing (or nothing readable) under this key
 ├── DatabaseUnsupported     the database cannot be used safely
@@ -61,7 +63,23 @@ class StorageError(Exception):
 class BucketUnsupported(StorageError):
     """There is no bucket for this kind of address."""
 
-    advice = "Give a folder, a file, or a file:// URL."
+    advice = "Give a folder, a file, a file:// URL or s3://BUCKET/PATH."
+
+
+class BucketRefused(StorageError):
+    """The object store does not let us in."""
+
+    advice = (
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, to a user who may list "
+        "and read the bucket, and AWS_ENDPOINT_URL if the store is not Amazon's."
+    )
+
+
+class BucketUnavailable(StorageError):
+    """The object store does not answer."""
+
+    advice = "Check AWS_ENDPOINT_URL and the network; the work goes on when it is back."
+    retryable = True
 
 
 class KeyRefused(StorageError):

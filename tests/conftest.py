@@ -11,6 +11,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from servers.postgres import PostgresServer
+    from servers.s3 import S3Server
 
 # A busy machine is slow, and slowness is no fault of what is tested.
 settings.register_profile("pagemill", deadline=None)
@@ -40,3 +41,21 @@ def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
     postgres.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
     yield postgres.url(name)
     postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """An S3 server for the whole run that takes every key."""
+    from servers.s3 import MotoServer
+
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[S3Server]:
+    """A real S3 store for the whole run."""
+    from servers.s3 import SeaweedServer
+
+    with SeaweedServer() as server:
+        yield server
