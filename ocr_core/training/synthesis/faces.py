@@ -184,7 +184,13 @@ def _has_ink(face: Face, character: str) -> bool:
     if character.isspace():
         return True
     glyph = _glyph(face, character)
-    return any(glyph) and glyph != _glyph(face, NO_CHARACTER)
+    return any(glyph) and glyph != _box(face)
+
+
+@functools.lru_cache(maxsize=1024)
+def _box(face: Face) -> bytes:
+    """What the face draws for a character it does not have."""
+    return _glyph(face, NO_CHARACTER)
 
 
 def _glyph(face: Face, character: str) -> bytes:

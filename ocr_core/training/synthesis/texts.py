@@ -168,10 +168,11 @@ class Groups:
     def piece(self, rng: np.random.Generator, longest: int) -> str:
         """`longest` characters of one group, fewer where spaces would stand beside spaces."""
         group = self.groups[int(rng.integers(len(self.groups)))]
-        visible = [c for c in group if not c.isspace()]
         text = "".join(group[i] for i in rng.integers(len(group), size=longest))
-        words = " ".join(text.split())
-        return words or visible[int(rng.integers(len(visible)))]
+        if words := " ".join(text.split()):
+            return words
+        visible = "".join(group.split())
+        return visible[int(rng.integers(len(visible)))]
 
 
 def _filled(pattern: str, rng: np.random.Generator) -> str:
