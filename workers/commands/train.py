@@ -125,7 +125,7 @@ def recipes(name: str | None, as_json: bool) -> None:
         raise WrongUsage(f"no recipe is called {name}", "`pagemill train recipes` lists them.")
     if name is not None:
         numbers = _numbers(everything[name])
-        print_json(numbers) if as_json else print_facts(numbers)
+        print_json(numbers) if as_json else print_facts(_shown(numbers))
     elif as_json:
         print_json({key: _numbers(recipe) for key, recipe in everything.items()})
     else:
@@ -142,6 +142,11 @@ def _numbers(recipe: Recipe) -> dict[str, object]:
     from ocr_core.training.overrides import setting_names, setting_value
 
     return {name: setting_value(recipe, name) for name in setting_names(recipe)}
+
+
+def _shown(numbers: dict[str, object]) -> dict[str, object]:
+    """None as --set takes it; in a table it would be an empty cell."""
+    return {name: "none" if value is None else value for name, value in numbers.items()}
 
 
 def _train(
