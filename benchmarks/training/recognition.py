@@ -1,9 +1,17 @@
-"""What the recogniser learns: labels alone, and with the tricks of PP-OCRv2."""
+"""What the recogniser learns: labels alone, with the tricks of PP-OCRv2, and from a bigger one."""
 
 from __future__ import annotations
 
-from benchmarks.training import recognition_ladder
+from benchmarks.training import (
+    recognition_distillation,
+    recognition_finetune,
+    recognition_ladder,
+)
 from benchmarks.training.experiment import Experiment
 
-EXPERIMENTS: tuple[Experiment, ...] = recognition_ladder.EXPERIMENTS
+EXPERIMENTS: tuple[Experiment, ...] = (
+    *recognition_ladder.EXPERIMENTS,
+    *recognition_distillation.EXPERIMENTS,
+    *recognition_finetune.EXPERIMENTS,
+)
 """Found by `benchmarks.training.catalogue`."""

@@ -185,7 +185,7 @@ def _recoloured(line: ImageArray, options: LineAugment, random: Generator) -> Im
     noisy = random.random() < options.noise
     if not noisy and bool((gain == 1).all()):
         return line
-    levelled: FloatArray = line * gain.astype(np.float32) + offset.astype(np.float32)
+    levelled = np.asarray(line, np.float32) * gain.astype(np.float32) + offset.astype(np.float32)
     if noisy:
         levels = random.uniform(0, options.noise_levels)
         grain = random.standard_normal((*line.shape[:2], 1), np.float32)

@@ -150,7 +150,7 @@ class Batcher:
         labelled = [(n, row) for n, row in enumerate(rows) if row.frames is not None]
         soft = None
         if labelled:
-            ends = [self.steps(row.crop.shape[1]) for _, row in labelled]
+            ends = [-(-row.crop.shape[1] // self.stride) for _, row in labelled]
             seen = [row.frames for _, row in labelled if row.frames is not None]
             soft = stack([n for n, _ in labelled], seen, ends, self.steps(width))
         return LineBatch(

@@ -17,7 +17,7 @@ from ocr_core.recognition.outputs import RecognizerOutputs
 from ocr_core.recognition.recognizer import LONGEST, padded_width
 from ocr_core.training.enhanced_ctc import Centers, compute_centers
 from ocr_core.training.errors import EmptyTrainingSet
-from ocr_core.training.labels import LineLabel
+from ocr_core.training.labelled import LineLabel
 from ocr_core.training.line_batches import LineSet
 from ocr_core.training.line_sets import LineForm
 from ocr_core.training.line_store import as_float, cut_lines

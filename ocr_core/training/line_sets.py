@@ -11,7 +11,7 @@ import numpy as np
 from ocr_core.charset import Charset
 from ocr_core.recognition.loss import steps_needed
 from ocr_core.training.errors import EmptyTrainingSet
-from ocr_core.training.labels import LineLabel
+from ocr_core.training.labelled import LineLabel
 from ocr_core.training.line_batches import Ids, LineSet
 from ocr_core.training.line_store import cut_lines
 from ocr_core.training.skips import Skips

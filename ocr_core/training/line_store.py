@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ocr_core.geometry import FloatArray, ImageArray, crop, quad_size, taller
 from ocr_core.image import read_image
-from ocr_core.training.labels import LineLabel
+from ocr_core.training.labelled import LineLabel
 from ocr_core.training.skips import Skips
 
 MARGIN = 0.1

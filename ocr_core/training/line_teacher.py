@@ -21,7 +21,7 @@ from ocr_core.recognition import decode
 from ocr_core.recognition.loss import steps_needed
 from ocr_core.recognition.recognizer import padded_width
 from ocr_core.runtime import BestPath, RuntimeOptions, Session, open_session
-from ocr_core.training.labels import LineLabel
+from ocr_core.training.labelled import LineLabel
 from ocr_core.training.line_batches import Ids, LineSet
 from ocr_core.training.line_sets import LineForm
 from ocr_core.training.line_store import LineStore, as_float, cut_lines
@@ -80,24 +80,29 @@ class LineTeacher:
 
 
 def read_by_teacher(
-    teacher: LineTeacher,
-    labels: Sequence[LineLabel],
+    teacher: LineTeacher, labels: Sequence[LineLabel], form: LineForm, skips: Skips
+) -> tuple[LineStore, list[Reading]]:
+    """Unlabelled lines at the student's height, and what the teacher says of each."""
+    store, kept = cut_lines(labels, form.height, form.widest, skips)
+    theirs = store
+    if teacher.height != form.height:
+        theirs = _cut_again([labels[n] for n in kept], teacher.height, form)
+    return store, [teacher.read(theirs[n]) for n in range(len(theirs))]
+
+
+def taught_lines(
+    store: LineStore,
+    readings: Sequence[Reading],
     charset: Charset,
     form: LineForm,
     distillation: Distillation,
     skips: Skips,
 ) -> LineSet:
-    """Lines with the teacher's soft and pseudo labels; their own texts are not looked at.
+    """Lines with the teacher's soft and pseudo labels.
 
     Texts that the teacher is not sure of, that the charset cannot write or that do not fit are
     counted and weigh 0; their frames are learned all the same.
     """
-    store, kept = cut_lines(labels, form.height, form.widest, skips)
-    if teacher.height == form.height:
-        readings = [teacher.read(store[n]) for n in range(len(store))]
-    else:
-        theirs = _cut_again([labels[n] for n in kept], teacher.height, form)
-        readings = [teacher.read(theirs[n]) for n in range(len(theirs))]
     texts, weights = [], []
     for reading, width in zip(readings, store.widths, strict=True):
         ids = _pseudo_label(reading, charset, form.steps(int(width)), distillation, skips)
@@ -136,11 +141,3 @@ def _path(probabilities: FloatArray) -> BestPath:
     ids = probabilities.argmax(axis=1).astype(np.int32)[None]
     best = np.take_along_axis(probabilities, ids.T.astype(np.int64), axis=1).T
     return BestPath(ids, best, probabilities[None, :, -1])
-
-
-def missing_share(readings: Sequence[Reading]) -> float:
-    """Mean probability, over frames, of classes the student does not have."""
-    weights = np.concatenate(
-        [reading.frames.weights for reading in readings] or [np.ones(1, np.float32)]
-    )
-    return float(1 - weights.mean())

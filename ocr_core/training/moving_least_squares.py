@@ -27,13 +27,17 @@ def warp_map(moved: FloatArray, origin: FloatArray, size: tuple[int, int]) -> Fl
     found = _deformed(places, _complex(moved), _complex(origin)).reshape(rows, columns)
     across, down = _between(columns, width), _between(rows, height)
     parts = [down @ part.astype(np.float32) @ across.T for part in (found.real, found.imag)]
-    return np.stack(parts, axis=-1)
+    fine: FloatArray = np.stack(parts, axis=-1)
+    return fine
 
 
 def _between(count: int, pixels: int) -> FloatArray:
     """(pixels, count) weights of linear interpolation; the first and last place are pixels."""
     at = np.linspace(0, count - 1, pixels, dtype=np.float32)
-    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count, dtype=np.float32)))
+    weights: FloatArray = np.maximum(
+        0, 1 - np.abs(at[:, None] - np.arange(count, dtype=np.float32))
+    )
+    return weights
 
 
 def _deformed(

@@ -17,7 +17,7 @@ from ocr_core.recognition.outputs import RecognizerOutputs
 from ocr_core.training.devices import full_precision
 from ocr_core.training.enhanced_ctc import Centers, load_centers, random_centers
 from ocr_core.training.errors import RecipeIncomplete
-from ocr_core.training.labels import LineLabel
+from ocr_core.training.labelled import LineLabel
 from ocr_core.training.line_batches import Batcher, LineBatch, LineSet, Source
 from ocr_core.training.line_evaluation import (
     HeldOut,
@@ -27,12 +27,14 @@ from ocr_core.training.line_evaluation import (
     read_counts,
 )
 from ocr_core.training.line_sets import SPACE, LineForm, choose_charset, labelled_lines
-from ocr_core.training.line_teacher import LineTeacher, read_by_teacher
+from ocr_core.training.line_store import cut_lines
+from ocr_core.training.line_teacher import LineTeacher, read_by_teacher, taught_lines
 from ocr_core.training.recognizer_recipes import RecognizerRecipe
 from ocr_core.training.recognizer_students import RecognizerStudents, make_students
 from ocr_core.training.skips import Skips
 from ocr_core.training.soft_labels import divergence
 from ocr_core.training.task import Terms
+from ocr_core.training.teacher_cache import load_readings, reading_key, save_readings
 from ocr_core.training.udml import dml, feature_distance
 
 
@@ -166,18 +168,22 @@ def make_task(
     replay: Sequence[LineLabel] = (),
     teacher: Bundle | None = None,
     start: Bundle | None = None,
+    charset: Charset | None = None,
     centers: Path | None = None,
+    readings: Path | None = None,
     seed: int = 0,
 ) -> RecognizerTask:
     """A task ready for the loop; everything random in it follows from the seed.
 
     `unlabelled` lines are read by the teacher, whose place the model the run starts from takes if
     there is none: so it is held to what it said before. Texts of unlabelled lines are not looked
-    at. `replay` are general labelled lines; `centers` a file of class centres. Raises
-    EmptyTrainingSet, RecipeIncomplete or CentersOfAnotherCharset.
+    at. `replay` are general labelled lines; `charset` is used instead of what the recipe says;
+    `centers` is a file of class centres; `readings` a folder where the teacher's are kept.
+    Raises EmptyTrainingSet, RecipeIncomplete or CentersOfAnotherCharset.
     """
     _check(recipe, start)
-    charset = choose_charset(recipe.charset, lines, start.charset if start else None)
+    if charset is None:
+        charset = choose_charset(recipe.charset, lines, start.charset if start else None)
     students = make_students(recipe, charset, start, seed)
     if centers is not None and recipe.centers is not None:
         for number in range(recipe.students):
@@ -196,9 +202,9 @@ def make_task(
         general = labelled_lines(replay, charset, form, skips)
         sources.append(Source(general, recipe.lines.replay, recipe.lines.replay_augment, seed + 1))
     if recipe.lines.unlabelled and unlabelled:
-        read = _taught(recipe, unlabelled, charset, form, teacher or start, skips)
+        taught = _taught(recipe, unlabelled, charset, form, teacher or start, readings, skips)
         count, augment = recipe.lines.unlabelled, recipe.lines.unlabelled_augment
-        sources.append(Source(read, count, augment, seed + 2))
+        sources.append(Source(taught, count, augment, seed + 2))
     batcher = Batcher(
         sources,
         seed,
@@ -224,12 +230,22 @@ def _taught(
     charset: Charset,
     form: LineForm,
     teacher: Bundle | None,
+    readings: Path | None,
     skips: Skips,
 ) -> LineSet:
+    """Unlabelled lines with the teacher's labels; a folder keeps what it has read."""
     if teacher is None or recipe.distillation is None:
         raise RecipeIncomplete("unlabelled lines need a teacher and a distillation term")
-    reader = LineTeacher(teacher, charset)
-    return read_by_teacher(reader, labels, charset, form, recipe.distillation, skips)
+    key = reading_key(teacher.sha256, charset.characters, form, labels)
+    kept = None if readings is None else readings / f"{key}.npz"
+    if kept is not None and kept.is_file():
+        store, _ = cut_lines(labels, form.height, form.widest, skips)
+        read = load_readings(kept)
+    else:
+        store, read = read_by_teacher(LineTeacher(teacher, charset), labels, form, skips)
+    if kept is not None and not kept.is_file():
+        save_readings(read, kept)
+    return taught_lines(store, read, charset, form, recipe.distillation, skips)
 
 
 def _stride(network: RecognizerNetwork) -> int:

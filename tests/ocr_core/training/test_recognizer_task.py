@@ -12,7 +12,7 @@ from ocr_core.recognition.crnn_lcnet import CrnnConfig, CrnnLCNet
 from ocr_core.training.devices import Device
 from ocr_core.training.enhanced_ctc import Pull
 from ocr_core.training.errors import EmptyTrainingSet, RecipeIncomplete
-from ocr_core.training.labels import LineLabel
+from ocr_core.training.labelled import LineLabel
 from ocr_core.training.line_augment import NONE
 from ocr_core.training.loop import train
 from ocr_core.training.options import LoopOptions
