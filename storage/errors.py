@@ -97,6 +97,10 @@ class ObjectMissing(StorageError):
     retryable = True
 
 
+BUCKET_AWAY = (ObjectMissing, BucketRefused, BucketUnavailable)
+"""What listing a bucket raises when it is not to be had; it may come back."""
+
+
 class DatabaseUnsupported(StorageError):
     """The database cannot be used."""
 

@@ -8,7 +8,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from ingest.errors import IngestError, SandboxUnavailable, SpoolFull
 from ocr_core.errors import InstallationError
-from storage.errors import DatabaseTooNew, DatabaseUnsupported
+from storage.errors import (
+    BucketRefused,
+    BucketUnavailable,
+    DatabaseTooNew,
+    DatabaseUnsupported,
+)
 from workers.faults import FREE_SPACE, EnvironmentFault
 
 CAUSES = (
@@ -18,6 +23,8 @@ CAUSES = (
     InstallationError,
     DatabaseTooNew,
     DatabaseUnsupported,
+    BucketRefused,
+    BucketUnavailable,
 )
 """Errors that may be a sign of a fault."""
 _DISK = {errno.ENOSPC, errno.EDQUOT}
@@ -34,7 +41,7 @@ def fault_of(error: Exception) -> EnvironmentFault | None:
             return EnvironmentFault(error.code, error.message, error.advice, lasting=True)
         case DatabaseTooNew() | DatabaseUnsupported():
             return EnvironmentFault(error.code, error.message, error.advice, lasting=True)
-        case SandboxUnavailable() | SpoolFull():
+        case SandboxUnavailable() | SpoolFull() | BucketRefused() | BucketUnavailable():
             return EnvironmentFault(error.code, error.message, error.advice)
         case DBAPIError():
             return _database_fault(error)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from storage.errors import ObjectMissing
+from storage.errors import BUCKET_AWAY
 from workers.faults import LOGGED_AS, EnvironmentFault
 from workers.progress import Outcome, Progress
 from workers.settings import Settings
@@ -88,7 +88,7 @@ class Supervisor:
         while not self._stop.is_set():
             try:
                 yield from scan()
-            except ObjectMissing as error:
+            except BUCKET_AWAY as error:
                 self._note(EnvironmentFault("bucket_missing", error.message, error.advice))
             self._stop.wait(self.settings.scan_seconds)
 

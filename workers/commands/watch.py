@@ -6,7 +6,7 @@ import click
 
 from ingest.watch import FolderWatch
 from storage.buckets import open_bucket, readable
-from storage.errors import ObjectMissing
+from storage.errors import BUCKET_AWAY
 from workers.commands.exits import ExitCode, Problem, WrongUsage, say, say_error, say_problems
 from workers.commands.invocation import READING, Invocation, options, pass_invocation
 from workers.commands.progress import display
@@ -54,7 +54,7 @@ class Scan:
         """List the bucket."""
         try:
             found = self._watched.scan()
-        except ObjectMissing as error:
+        except BUCKET_AWAY as error:
             if not self._away:
                 say_error(str(error), "Watching goes on; it is read when it is back.")
             self._away = True
