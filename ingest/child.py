@@ -15,6 +15,7 @@ import cv2
 
 from ingest import confine, pdf, plausible, raster, render, wire
 from ingest.errors import DamagedFile, IngestError, OutOfMemory, PageDamaged
+from ingest.export_desk import ExportDesk
 from ingest.media import Limits
 from ingest.split import Document, media_type_of, open_document
 from ingest.zygote import Birth
@@ -38,12 +39,16 @@ def serve(birth: Birth, talk: socket.socket, memory: int) -> None:
     """Answer requests until nobody asks any more, or memory has run out."""
     gc.disable()  # a short life with many small values: collecting would take a third of it
     document: Document | None = None
+    desk = ExportDesk()
     while (request := _next(talk)) is not None:
         confine.allow_cpu_until(_cpu_used() + _cpu_allowed(birth, request))
         refusal: IngestError | None = None
         try:
             document = document or _opened(birth)
-            announcement = _answer(document, request, memory, birth.limits)
+            if "export" in request:
+                announcement = desk.answer(document, request, memory)
+            else:
+                announcement = _answer(document, request, memory, birth.limits)
         except Exception as error:  # the border: whatever a parser raises becomes an answer
             refusal = _explain(error, page="page_no" in request and document is not None)
             announcement = wire.put_answer(memory, refusal.to_dict(), None, failed=True)

@@ -4,7 +4,8 @@
     ├── DocumentRefused       the file itself: no retry can cure it
     │   ├── EmptyFile, UnsupportedType, DamagedFile, NoPages
     │   ├── PasswordNeeded, EncryptionUnsupported
-    │   └── TooLarge, TooManyPages, TooManyPixels
+    │   ├── TooLarge, TooManyPages, TooManyPixels
+    │   └── CertifiedPdf, NotArchivable     it cannot be exported so; it can be read
     ├── PageRefused           one page of a good file
     │   └── PageMissing, PageDamaged
     ├── SandboxDied           the limited child died on this input: the input is blamed
@@ -136,6 +137,20 @@ class TooManyPixels(DocumentRefused):
 
     code = "too_many_pixels"
     advice = "Raise the limit max_image_pixels, or scan at a lower resolution."
+
+
+class CertifiedPdf(DocumentRefused):
+    """The PDF is certified by its author: whatever is added to it breaks the certificate."""
+
+    code = "certified_pdf"
+    advice = "Export its text in another format, or ask the author for a copy without certificate."
+
+
+class NotArchivable(DocumentRefused):
+    """The PDF cannot be made PDF/A-2b without changing how it looks."""
+
+    code = "not_archivable"
+    advice = "Export it without --pdfa, or print it to PDF/A with the program it comes from."
 
 
 class PageRefused(IngestError):

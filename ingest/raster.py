@@ -74,7 +74,7 @@ class RasterFile:
         self.path = path
         self.media_type = media_type
         self.limits = limits
-        self._frames = self._opened()
+        self._frames = self.opened()
         self.page_count = self._count_frames()
 
     def facts(self) -> DocumentFacts:
@@ -85,7 +85,7 @@ class RasterFile:
         pages = tuple(self._page_facts(number) for number in range(1, self.page_count + 1))
         if self.media_type == "image/gif":
             self._measure_frames()
-        self.frame(1, decode=not self._looks_whole(self._at(1)))
+        self.frame(1, decode=not self._looks_whole(self.at(1)))
         return DocumentFacts(self.media_type, len(pages), pages)
 
     def jpeg_pixels(self) -> Image | None:
@@ -96,7 +96,7 @@ class RasterFile:
         data = self.path.read_bytes()
         if width * height > self.limits.max_pixels or b"\xff\xd9" not in data[-_TAIL:]:
             return None
-        scan = pixels.decoded_jpeg(data, orientation=_orientation(self._frames))
+        scan = pixels.decoded_jpeg(data, orientation=orientation_of(self._frames))
         return scan if scan is not None and scan.size == 3 * width * height else None
 
     def frame(self, page_no: int, *, decode: bool = True) -> Pil.Image:
@@ -106,7 +106,7 @@ class RasterFile:
         """
         if not 1 <= page_no <= self.page_count:
             raise PageMissing(f"page {page_no} of {self.page_count}")
-        image = self._at(page_no)
+        image = self.at(page_no)
         self._shrink_while_decoding(image)
         self._check_memory(image)
         if not decode:
@@ -114,20 +114,21 @@ class RasterFile:
         image.load()
         return _upright(image)
 
-    def _at(self, page_no: int) -> ImageFile.ImageFile:
+    def at(self, page_no: int) -> ImageFile.ImageFile:
         """The file at a frame, which is decoded from the last one on where it builds on that."""
         if self.page_count == 1:  # opened anew, so that no picture stays in memory
-            return self._opened()
+            return self.opened()
         if page_no <= self._frames.tell():  # Pillow does not find its way back in every format
             self._frames.close()
-            self._frames = self._opened()
+            self._frames = self.opened()
         try:
             self._frames.seek(page_no - 1)
         except (Pil.DecompressionBombWarning, Pil.DecompressionBombError) as error:
             raise TooManyPixels(str(error).partition(",")[0]) from None
         return self._frames
 
-    def _opened(self) -> ImageFile.ImageFile:
+    def opened(self) -> ImageFile.ImageFile:
+        """The file opened anew, nothing decoded; raises TooManyPixels and DamagedFile."""
         try:
             return Pil.open(self.path, formats=[_FORMATS[self.media_type]])
         except (Pil.DecompressionBombWarning, Pil.DecompressionBombError) as error:
@@ -147,19 +148,19 @@ class RasterFile:
 
     def _page_facts(self, page_no: int) -> PageFacts:
         if self.media_type != "image/tiff":  # every frame has the size of the first
-            orientation = _orientation(self._frames)
+            orientation = orientation_of(self._frames)
             width, height = self._frames.size
             if orientation in _SIDEWAYS:
                 width, height = height, width
             return PageFacts(page_no, width, height, _TURNS.get(orientation, 0))
-        width, height = self._at(page_no).size  # Pillow gives the upright size of a TIFF
+        width, height = self.at(page_no).size  # Pillow gives the upright size of a TIFF
         return PageFacts(page_no, width, height)
 
     def _measure_frames(self) -> None:
         """Raise TooManyPixels if any frame of a GIF declares too many; each has its own size."""
         for page_no in range(2, self.page_count + 1):
             with contextlib.suppress(*_BAD_METADATA):  # damage concerns only the page it is on
-                self._at(page_no)
+                self.at(page_no)
 
     def _shrink_while_decoding(self, image: ImageFile.ImageFile) -> None:
         """Have a JPEG beyond the page limit decoded at a half, a quarter or an eighth."""
@@ -211,7 +212,8 @@ def _strips_are_inside(image: Pil.Image, size: int) -> bool:
     return usual and len(starts) == len(counts) > 0 and all(end <= size for end in ends)
 
 
-def _orientation(image: Pil.Image) -> int:
+def orientation_of(image: Pil.Image) -> int:
+    """How the stored rows are to be turned, as EXIF has it; 1 if nothing sensible is said."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except _BAD_METADATA:
@@ -220,7 +222,7 @@ def _orientation(image: Pil.Image) -> int:
 
 def _upright(image: Pil.Image) -> Pil.Image:
     """The image with its EXIF orientation applied; one with broken EXIF stays as it is."""
-    if _orientation(image) not in range(2, 9):
+    if orientation_of(image) not in range(2, 9):
         return image
     try:
         return ImageOps.exif_transpose(image)

@@ -77,6 +77,20 @@ class Sandbox:
             child, answer = self._ask(path, passwords, request)
             return wire.checked_page(answer, child.memory, page_no)
 
+    def bear(
+        self, path: Path, passwords: Sequence[str], limits: Limits, *, requests: int
+    ) -> Offspring:
+        """Bear a child for a longer conversation about a document; whoever asked closes it."""
+        with self._lock:
+            name, known, _ = self._key_of(path, passwords)
+            birth = Birth(path=name, passwords=known, limits=limits, requests=requests)
+            try:
+                return self._mother().bear(birth)
+            except ZygoteGone:
+                self._drop_child()
+                self._drop_zygote()
+                return self._mother().bear(birth)
+
     def close(self) -> None:
         """End the zygote and with it every child; the next request starts another."""
         with self._lock:
@@ -121,12 +135,15 @@ class Sandbox:
         if self._child and self._key == key and self._child.answered < REQUESTS_A_CHILD:
             return self._child
         self._drop_child()
-        if self._zygote is None:
-            self._zygote = ZygoteHandle()
         name, passwords, _ = key
         birth = Birth(path=name, passwords=passwords, limits=self.limits, requests=REQUESTS_A_CHILD)
-        self._child, self._key = self._zygote.bear(birth), key
+        self._child, self._key = self._mother().bear(birth), key
         return self._child
+
+    def _mother(self) -> ZygoteHandle:
+        if self._zygote is None:
+            self._zygote = ZygoteHandle()
+        return self._zygote
 
     def _key_of(self, path: Path, passwords: Sequence[str]) -> _Key:
         """What a document is known by; raises what can be told without opening it."""

@@ -110,7 +110,7 @@ def checked_page(answer: Answer, memory: int, page_no: int) -> PageContent:
             dpi=_positive(fields["dpi"]),
             verdict=_verdict(fields["verdict"]),
             image=image,
-            lines=tuple(_line(line) for line in fields["lines"]),
+            lines=tuple(line_of(line) for line in fields["lines"]),
             areas=tuple(_box(area) for area in fields["areas"]),
             image_sha256=digest,
         )
@@ -136,16 +136,14 @@ def page_fields(page: PageContent) -> Fields:
         "verdict": page.verdict,
         "image": page.image is not None,
         "areas": page.areas,
-        "lines": [
-            [
-                line.text,
-                _flat(line.quad),
-                line.block_no,
-                [[w.text, _flat(w.quad)] for w in line.words],
-            ]
-            for line in page.lines
-        ],
+        "lines": [line_fields(line) for line in page.lines],
     }
+
+
+def line_fields(line: TextLine) -> list[Any]:
+    """A line as JSON fields: text, corners, block, words; without confidence."""
+    words = [[word.text, _flat(word.quad)] for word in line.words]
+    return [line.text, _flat(line.quad), line.block_no, words]
 
 
 def raise_if_failed(answer: Answer) -> None:
@@ -196,7 +194,8 @@ def _page_facts(number: int, page: Sequence[Any]) -> PageFacts:
     return PageFacts(number, _finite(width), _finite(height), rotation)
 
 
-def _line(fields: Sequence[Any]) -> TextLine:
+def line_of(fields: Sequence[Any]) -> TextLine:
+    """The line in JSON fields, of a true text layer; raises TypeError and ValueError."""
     text, quad, block, words = fields
     parts = tuple(Word(clean(word), _quad(corners), 1.0) for word, corners in words)
     return TextLine(clean(text), _quad(quad), 1.0, parts, "text_layer", int(block))

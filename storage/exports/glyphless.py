@@ -12,7 +12,7 @@ PDF names: ISO 32000-1, 9.7.4 (CIDFont), 9.10.3 (ToUnicode). Font file: OpenType
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 EM = 1000
@@ -20,7 +20,7 @@ WIDTH = 500
 """Of every glyph but the blank, thousandths of an em."""
 BLANK_WIDTH = 100
 BLANK = " "
-_NAME = "PagemillUnseen"
+NAME = "PagemillUnseen"
 _FIRST_SPARE, _LAST_SPARE = 0xD800, 0xDFFF
 _REPLACEMENT = 0xFFFD
 _RANGES_A_BLOCK = 100
@@ -65,25 +65,25 @@ OBJECTS = 6
 """How many objects the font takes."""
 
 
-def font_objects(first: int, codes: Codes) -> Iterator[FontObject]:
-    """Yield the font's objects, to be numbered on from `first`, which is the font itself.
+def font_objects(numbers: Sequence[int], codes: Codes) -> Iterator[FontObject]:
+    """Yield the font's objects, for these numbers, the first of which is the font itself.
 
     Make them when all text is encoded: they say which codes stand for what.
     """
-    child, descriptor, program, glyphs, unicode_ = (f"{first + n} 0 R" for n in range(1, OBJECTS))
+    _, child, descriptor, program, glyphs, unicode_ = (f"{number} 0 R" for number in numbers)
     yield FontObject(
-        f"/Type/Font/Subtype/Type0/BaseFont/{_NAME}/Encoding/Identity-H"
+        f"/Type/Font/Subtype/Type0/BaseFont/{NAME}/Encoding/Identity-H"
         f"/DescendantFonts[{child}]/ToUnicode {unicode_}"
     )
     yield FontObject(
-        f"/Type/Font/Subtype/CIDFontType2/BaseFont/{_NAME}"
+        f"/Type/Font/Subtype/CIDFontType2/BaseFont/{NAME}"
         "/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
         f"/DW {WIDTH}/W[{ord(BLANK)}[{BLANK_WIDTH}]]"
         f"/FontDescriptor {descriptor}/CIDToGIDMap {glyphs}"
     )
     # A descent of 0 counts as none given, and poppler takes a third of an em for it.
     yield FontObject(
-        f"/Type/FontDescriptor/FontName/{_NAME}/Flags 4/FontBBox[0 0 {WIDTH} {EM}]"
+        f"/Type/FontDescriptor/FontName/{NAME}/Flags 4/FontBBox[0 0 {WIDTH} {EM}]"
         f"/ItalicAngle 0/Ascent {EM}/Descent -1/CapHeight {EM}/StemV 80/FontFile2 {program}"
     )
     file = font_file()
