@@ -6,6 +6,7 @@ from benchmarks.training import (
     recognition_distillation,
     recognition_finetune,
     recognition_ladder,
+    recognition_speed,
 )
 from benchmarks.training.experiment import Experiment
 
@@ -13,5 +14,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *recognition_ladder.EXPERIMENTS,
     *recognition_distillation.EXPERIMENTS,
     *recognition_finetune.EXPERIMENTS,
+    *recognition_speed.EXPERIMENTS,
 )
 """Found by `benchmarks.training.catalogue`."""

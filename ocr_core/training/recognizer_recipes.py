@@ -30,9 +30,9 @@ class LineNumbers:
     labelled: int = 32
     """Lines with labels."""
     replay: int = 0
-    """General labelled lines, so that a fine-tuned network does not forget them."""
+    """General labelled lines, so that a fine-tuned network does not forget them; if there are."""
     unlabelled: int = 0
-    """Lines only a teacher says something about."""
+    """Lines only a teacher says something about; if there are."""
     widest: int = 1280
     """Pixels, at the height of the network; wider lines are left out."""
     augment: LineAugment = PP_OCR_V2
@@ -114,11 +114,13 @@ FINETUNE = RecognizerRecipe(
     charset="parent",
     distillation=Distillation(soft=0.2, text=1.0, confidence=0.7),
     fixed_norms=True,
-    lines=LineNumbers(labelled=8, unlabelled=3, augment=replace(DOCUMENTS, warp=0.2, join=0.0)),
+    lines=LineNumbers(
+        labelled=8, replay=3, unlabelled=3, augment=replace(DOCUMENTS, warp=0.2, join=0.0)
+    ),
     loop=LoopOptions(steps=120, optimizer="adamw", lr=2e-4, clip=5.0),
 )
-"""Of a published model on some hundred lines of a new look. The unlabelled lines are general ones:
-without them it forgets in minutes how everything else is read."""
+"""Of a published model on some hundred lines of a new look. Replayed and unlabelled lines, of which
+either is enough, are general ones: without them it forgets in minutes how all else is read."""
 
 RECOGNIZER_RECIPES: Mapping[str, RecognizerRecipe] = {
     "ppocrv2-rec": PP_OCR_V2_REC,
