@@ -62,6 +62,8 @@ class Trained(NamedTuple):
     bundle: Bundle
     outcome: Outcome
     prepared: Prepared
+    late: int
+    """Labels that turned out to be of no use only while the run was under way."""
 
 
 def run_job(
@@ -78,6 +80,7 @@ def run_job(
     _refuse_to_overwrite(job)
     prepared = prepare(job.recipe, job.models, job.sources)
     announce(prepared)
+    known = prepared.skips.total
     _write_facts(job, prepared)
     begun = job.resume and (job.folder / checkpoint.LAST).exists()
     outcome = train(
@@ -89,7 +92,7 @@ def run_job(
     )
     network = cast(Network, prepared.task.deployable(outcome.module))
     bundle = publish(network, job.out, _facts(job, prepared, outcome), prepared.samples)
-    return Trained(bundle, outcome, prepared)
+    return Trained(bundle, outcome, prepared, prepared.skips.total - known)
 
 
 def _refuse_to_overwrite(job: TrainingJob) -> None:
@@ -127,14 +130,15 @@ def _facts(job: TrainingJob, prepared: Prepared, outcome: Outcome) -> TrainedFac
 
 
 def _write_facts(job: TrainingJob, prepared: Prepared) -> None:
+    skips = prepared.skips
     facts: dict[str, Any] = {
         "command": job.command,
         "recipe": asdict(job.recipe),
         "identity": prepared.identity,
         "learned": prepared.learned,
         "measured": prepared.measured,
-        "skipped": prepared.skips.counts,
-        "examples": prepared.skips.examples,
+        "skipped": skips.counts,
+        "examples": skips.examples,
     }
     job.folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, ensure_ascii=False, indent=1, default=str)

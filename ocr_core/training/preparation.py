@@ -11,9 +11,10 @@ from typing import Any, Literal, NamedTuple
 from ocr_core.bundle import Bundle, file_hash, load_bundle, settled_name
 from ocr_core.geometry import ImageArray
 from ocr_core.image import MAX_SIDE, read_image
-from ocr_core.training import detector_task, recognizer_task
 from ocr_core.training.detector_recipes import DETECTOR_RECIPES, DetectorRecipe
 from ocr_core.training.detector_recipes import profile as detector_profile
+from ocr_core.training.detector_task import DetectorTask
+from ocr_core.training.detector_task import make_task as make_detector_task
 from ocr_core.training.errors import RecipeUnknown, SettingRefused
 from ocr_core.training.labelled import LineLabel, PageLabel
 from ocr_core.training.line_store import cut_lines
@@ -21,9 +22,10 @@ from ocr_core.training.options import LoopOptions
 from ocr_core.training.overrides import with_settings
 from ocr_core.training.recognizer_recipes import RECOGNIZER_RECIPES, RecognizerRecipe
 from ocr_core.training.recognizer_recipes import profile as recognizer_profile
+from ocr_core.training.recognizer_task import RecognizerTask
+from ocr_core.training.recognizer_task import make_task as make_recognizer_task
 from ocr_core.training.skips import Skips
 from ocr_core.training.sources import Sources, digest
-from ocr_core.training.task import Task
 from ocr_core.wheel import ModelKind
 
 Subject = Literal["det", "rec"]
@@ -48,8 +50,9 @@ class Models:
 class Prepared(NamedTuple):
     """A task with all that will be said of what it trains."""
 
-    task: Task
-    skips: Skips
+    task: DetectorTask | RecognizerTask
+    labels: Skips
+    """What was left out when labels were read."""
     learned: int
     """Pages or lines to learn from."""
     measured: int
@@ -61,6 +64,14 @@ class Prepared(NamedTuple):
     parent: Bundle | None
     identity: dict[str, str]
     """What a resumed run must agree in."""
+
+    @property
+    def skips(self) -> Skips:
+        """What was left out so far: by the readers of labels and by the task."""
+        both = Skips()
+        both.merge(self.labels)
+        both.merge(self.task.skips)
+        return both
 
 
 def recipes(subject: Subject) -> Mapping[str, Recipe]:
@@ -93,7 +104,7 @@ def _detector(recipe: DetectorRecipe, models: Models, sources: Sources) -> Prepa
     pages, held_out = sources.pages(skips)
     unlabelled = sources.unlabelled_images(skips)
     bare = [PageLabel(image, ()) for image in unlabelled]
-    task = detector_task.make_task(
+    task = make_detector_task(
         recipe,
         pages,
         held_out,
@@ -104,7 +115,7 @@ def _detector(recipe: DetectorRecipe, models: Models, sources: Sources) -> Prepa
     )
     return Prepared(
         task=task,
-        skips=_with(skips, task.skips),
+        labels=skips,
         learned=len(pages),
         measured=len(held_out),
         profile=detector_profile(recipe),
@@ -121,7 +132,7 @@ def _recognizer(recipe: RecognizerRecipe, models: Models, sources: Sources) -> P
     lines, held_out = sources.lines(skips)
     unlabelled, replay = sources.unlabelled_lines(skips), sources.replayed_lines(skips)
     used = [*lines, *held_out, *unlabelled, *replay]
-    task = recognizer_task.make_task(
+    task = make_recognizer_task(
         recipe,
         lines,
         held_out,
@@ -135,7 +146,7 @@ def _recognizer(recipe: RecognizerRecipe, models: Models, sources: Sources) -> P
     profile = recognizer_profile(recipe, start.profile if start else None)
     return Prepared(
         task=task,
-        skips=_with(skips, task.skips),
+        labels=skips,
         learned=len(task.labelled),
         measured=len(held_out),
         profile=profile,
@@ -153,11 +164,6 @@ def _bundle(name: str | None, kind: ModelKind) -> Bundle | None:
     if bundle.kind != kind:
         raise SettingRefused(f"{name} is a {bundle.kind}, and a {kind} is trained")
     return bundle
-
-
-def _with(skips: Skips, more: Skips) -> Skips:
-    skips.merge(more)
-    return skips
 
 
 def _crops(lines: Sequence[LineLabel], height: int) -> list[ImageArray]:

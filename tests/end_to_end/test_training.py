@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -144,8 +145,9 @@ def test_a_detector_is_fine_tuned_measured_and_finds_at_once(pages: Path, tmp_pa
     assert results(whole)["e2e_relaxed_hmean"] > 0.5
 
 
+STEPS = 24
 TINY = (
-    *("train", "rec", "--recipe", "cpu-rec", "--steps", 12, "--threads", 1, "-q", "--json"),
+    *("train", "rec", "--recipe", "cpu-rec", "--steps", STEPS, "--threads", 1, "-q", "--json"),
     *("--set", "network.scale=0.125", "--set", "lines.labelled=4", "--set", "lr=0.01"),
     *("--set", "checkpoint_every=3", "--set", "evaluate_every=4", "--set", "ema_decay=0.9"),
 )
@@ -156,24 +158,16 @@ def test_a_run_that_was_killed_goes_on_to_the_very_same_weights(
 ) -> None:
     common = (*TINY, "--data", lines)
     whole = results(pagemill(tmp_path, *common, "--out", "whole", code=2))
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command(*common, "--out", "torn"),
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=file,
-            stderr=file,
-        )
-    wait_for(tmp_path / "torn.run" / "last.pt", process, log)
-    process.kill()
-    process.wait()
-    assert not (tmp_path / "torn").exists()
-    assert load(tmp_path / "torn.run" / "last.pt")["step"] < 12
 
+    killed, _ = interrupted(tmp_path, signal.SIGKILL, *common, "--out", "torn")
+    assert killed == -signal.SIGKILL
     # without --resume nothing is overwritten
     refused = pagemill(tmp_path, *common, "--out", "torn", code=1)
     assert "--resume" in refused.stderr
+    ended, told = interrupted(tmp_path, signal.SIGINT, *common, "--out", "torn", "--resume")
+    assert ended == 130
+    assert "--resume" in told
+
     torn = results(pagemill(tmp_path, *common, "--out", "torn", "--resume", code=2))
     one, other = (load_file(tmp_path / n / "weights.safetensors") for n in ("whole", "torn"))
     assert one.keys() == other.keys()
@@ -182,12 +176,32 @@ def test_a_run_that_was_killed_goes_on_to_the_very_same_weights(
     assert journal(tmp_path / "torn.run") == journal(tmp_path / "whole.run")
 
 
-def wait_for(file: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+def interrupted(folder: Path, number: signal.Signals, *arguments: object) -> tuple[int, str]:
+    """Start the command and send it a signal when it has written a new checkpoint.
+
+    How it ended and what it said; it must have been in the middle of its steps.
+    """
+    last = folder / "torn.run" / "last.pt"
+    before = last.stat().st_mtime_ns if last.exists() else 0
+    with (folder / "log").open("wb") as file:
+        process = subprocess.Popen(
+            command(*arguments),
+            cwd=folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=file,
+            stderr=file,
+        )
     end = time.monotonic() + PATIENCE
-    while not file.exists():
-        assert process.poll() is None, log.read_text()[-3000:]
-        assert time.monotonic() < end, log.read_text()[-3000:]
+    while not last.exists() or last.stat().st_mtime_ns == before:
+        told = (folder / "log").read_text()[-3000:]
+        assert process.poll() is None, told
+        assert time.monotonic() < end, told
         time.sleep(0.002)
+    process.send_signal(number)
+    code = process.wait()
+    assert load(last)["step"] < STEPS
+    assert not (folder / "torn").exists()
+    return code, (folder / "log").read_text()
 
 
 def journal(folder: Path) -> list[dict[str, Any]]:

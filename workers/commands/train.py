@@ -157,7 +157,11 @@ def _train(
     from workers.commands.training_progress import progress_hooks
 
     job = _job(subject, chosen)
-    trained = run_job(job, progress_hooks(quiet=invocation.quiet), _announce(invocation.quiet))
+    try:
+        trained = run_job(job, progress_hooks(quiet=invocation.quiet), _announce(invocation.quiet))
+    except KeyboardInterrupt:
+        say("interrupted; the same command with --resume goes on")
+        raise
     _report(job, trained, as_json=chosen["as_json"])
     context.exit(verdict(trained.prepared.skips))
 
@@ -225,6 +229,8 @@ def _report(job: TrainingJob, trained: Trained, *, as_json: bool) -> None:
         "best_step": outcome.best_step,
         **outcome.best_metrics,
     }
+    if trained.late:
+        say_skips(trained.prepared.skips)
     if outcome.stopped:
         say(f"ended after {outcome.step} steps: {outcome.stopped}")
     if as_json:
