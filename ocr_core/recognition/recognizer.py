@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +74,7 @@ class Recognizer:
     @classmethod
     def of_bundle(cls, session: Session, bundle: Bundle) -> Recognizer:
         """The recogniser of an opened bundle; raises ModelUnsuited."""
-        return cls(session, bundle.charset or (), line_scale(bundle))
+        return cls(session, bundle.charset or (), line_scale(bundle.profile))
 
     def read(self, crop: ImageArray) -> ReadLine:
         """(height, W, 3) RGB crop of one line → its characters with their frames."""
@@ -93,15 +93,13 @@ class Recognizer:
         return path._replace(spaces=np.zeros_like(path.spaces))  # the last class is a character
 
 
-def line_scale(bundle: Bundle) -> LineScale:
-    """What a bundle says of its lines; raises ModelUnsuited if it is no recogniser for `read`."""
-    profile = bundle.profile
-    colours = [profile.get(name) for name in ("order", "mean", "std")]
-    if bundle.charset is None or colours != ["bgr", [0.5] * 3, [0.5] * 3]:
-        raise ModelUnsuited(f"{bundle.name} does not read lines in blue, green, red, -1 to 1")
+def line_scale(profile: Mapping[str, Any]) -> LineScale:
+    """What a bundle's profile says of its lines; raises ModelUnsuited if `line_input` is not it."""
+    if [profile.get(name) for name in ("order", "mean", "std")] != ["bgr", [0.5] * 3, [0.5] * 3]:
+        raise ModelUnsuited("a recogniser takes lines in blue, green, red, from -1 to 1")
     height, stride = profile.get("height"), profile.get("stride")
     if not (isinstance(height, int) and isinstance(stride, int) and min(height, stride) > 0):
-        raise ModelUnsuited(f"{bundle.name} says no height and stride of its lines")
+        raise ModelUnsuited(f"its profile says no height and stride but {height} and {stride}")
     return LineScale(height=height, stride=stride)
 
 

@@ -81,10 +81,10 @@ def publish(
     if folder.exists():
         raise BundleExists(str(folder))
     _check_charset(network, facts)
+    profile = _profile(network, facts)
     still = copy.deepcopy(network).cpu().eval()
     with tempfile.TemporaryDirectory(prefix="pagemill-export-") as draft:
-        bundle = _written(still, Path(draft), facts)
-        _check_readable(bundle)
+        bundle = _written(still, Path(draft), facts, profile)
         batches = sample_batches(bundle, images)
         prove_equal(with_probabilities(still), bundle, batches, tolerance)
         return save_bundle(bundle, folder)
@@ -126,20 +126,24 @@ def _check_charset(network: Network, facts: TrainedFacts) -> None:
         raise ValueError(f"the network has {told}")
 
 
-def _check_readable(bundle: Bundle) -> None:
-    """Raise ModelUnsuited if the reader could not use the bundle."""
-    if bundle.kind == "detector":
-        DetectorProfile.of_bundle(bundle.profile)
-    elif bundle.kind == "recognizer":
-        line_scale(bundle)
+def _profile(network: Network, facts: TrainedFacts) -> dict[str, Any]:
+    """The bundle's profile, as JSON values; raises ModelUnsuited if the reader could not use it."""
+    values = {**facts.profile, **input_profile(network)}
+    profile: dict[str, Any] = json.loads(json.dumps(values))
+    if facts.kind == "detector":
+        DetectorProfile.of_bundle(profile)
+    elif facts.kind == "recognizer":
+        line_scale(profile)
+    return profile
 
 
-def _written(network: Network, folder: Path, facts: TrainedFacts) -> Bundle:
+def _written(
+    network: Network, folder: Path, facts: TrainedFacts, profile: Mapping[str, Any]
+) -> Bundle:
     """The bundle that describes weights and graph, which are written into the folder."""
     graph, weights = folder / GRAPH, folder / WEIGHTS
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     save_file(state, weights)
-    profile = json.loads(json.dumps({**facts.profile, **input_profile(network)}))
     export_graph(with_probabilities(deploy_form(network)), graph, facts.kind, profile)
     return Bundle(
         name=facts.name,

@@ -21,6 +21,7 @@ from ocr_core.bundle import (
     load_bundle,
     save_bundle,
     search_path,
+    settled_name,
 )
 from ocr_core.errors import BundleExists, ModelDamaged, ModelMissing, OcrError
 
@@ -218,3 +219,16 @@ def test_a_description_is_json_and_tells_the_licence(name: str) -> None:
     assert shown["builtin"] is True
     assert len(shown["sha256"]) == 64
     assert shown["charset"] in (None, 18_709)
+
+
+def test_a_folder_is_called_the_same_from_every_directory(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_bundle(bundle, tmp_path / "mine")
+    save_bundle(bundle, tmp_path / "ppocrv6-small-rec")
+    monkeypatch.chdir(tmp_path)
+    assert settled_name("mine") == settled_name("./mine") == str(tmp_path / "mine")
+    # a model's name stays one, even where a folder is called so; so does what is nothing at all
+    assert settled_name("ppocrv6-small-rec") == "ppocrv6-small-rec"
+    assert settled_name("nothing") == "nothing"
+    assert settled_name("./nothing") == str(tmp_path / "nothing")

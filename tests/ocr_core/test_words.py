@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from ocr_core.recognition import decode
 from ocr_core.recognition.decode import Symbol
-from ocr_core.recognition.recognizer import LONGEST, cuts, padded_width
-from ocr_core.recognition.words import restore_spaces, split_words
-from ocr_core.runtime import BestPath
+from ocr_core.recognition.recognizer import LONGEST, Recognizer, cuts, padded_width
+from ocr_core.recognition.words import LineScale, restore_spaces, split_words
+from ocr_core.runtime import BestPath, Engine
+from ocr_core.runtime.precision import Precision
 
 CHARACTERS = ("", "a", "b", "中", "1", ".", " ")
 
@@ -22,6 +23,22 @@ def frames(ids: list[int], space: float = 0.0) -> BestPath:
     path = np.array([ids], np.int32)
     spaces = np.where(path == 0, space, 0.01).astype(np.float32)
     return BestPath(path, np.full(path.shape, 0.9, np.float32), spaces)
+
+
+class Always:
+    """A session that sees the same path in every line."""
+
+    engine: Engine = "onnxruntime"
+    precision: Precision = "fp32"
+
+    def __init__(self, path: BestPath) -> None:
+        self._path = path
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def best(self, batch: np.ndarray) -> BestPath:
+        return self._path
 
 
 def ink(*stretches: tuple[int, int], width: int) -> np.ndarray:
@@ -67,6 +84,38 @@ def test_a_gap_far_wider_than_the_usual_one_is_a_space_even_if_unseen() -> None:
     read = decode.symbols(frames(ids), CHARACTERS)
     spaced = restore_spaces(read, ink((0, 40), (88, 96), width=96))
     assert "".join(s.text for s in spaced) == "aaa b"
+
+
+def test_a_lower_line_with_shorter_frames_has_the_same_words() -> None:
+    # the line of the test above at a height of 32 pixels: gaps are two thirds as wide, and a frame
+    # of 4 pixels is as long as 6 were
+    low = LineScale(height=32, stride=4)
+    ids = [1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]
+    read = decode.symbols(frames(ids), CHARACTERS)
+    columns = ink((0, 28), (58, 66), width=66)
+    spaced = restore_spaces(read, columns, low)
+    assert "".join(s.text for s in spaced) == "aaa b"
+    words = split_words(spaced, columns, low)
+    assert [(w.text, w.start, w.end) for w in words] == [("aaa", 0, 28), ("b", 58, 66)]
+
+
+def test_a_gap_counts_by_the_height_of_its_line() -> None:
+    # 5 pixels are a gap at a height of 32 (two thirds of the 6 asked for at 48), not at 48
+    read = decode.symbols(frames([1, 0, 0, 2], space=0.2), CHARACTERS)
+    columns = ink((0, 5), (10, 16), width=16)
+    low = restore_spaces(read, columns, LineScale(height=32, stride=4))
+    high = restore_spaces(read, columns, LineScale(height=48, stride=4))
+    assert ["".join(s.text for s in line) for line in (low, high)] == ["a b", "ab"]
+
+
+def test_a_charset_without_a_space_gets_none_from_its_last_letter() -> None:
+    # "b" is the last class, and half seen between two letters far apart
+    path = frames([1, 0, 0, 1])._replace(spaces=np.full((1, 4), 0.4, np.float32))
+    crop = np.full((48, 32, 3), 255, np.uint8)
+    crop[8:40, :8] = crop[8:40, 24:] = 0
+    session = Always(path)
+    assert Recognizer(session, ("a", "b")).read(crop).text == "aa"
+    assert Recognizer(session, ("a", " ")).read(crop).text == "a a"
 
 
 def test_numbers_stay_whole() -> None:
