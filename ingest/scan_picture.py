@@ -183,7 +183,7 @@ def _rows(image: Pil.Image) -> tuple[npt.NDArray[Any], int, Colours, bytes]:
 
 def _bilevel(image: Pil.Image, dpi: tuple[float, float]) -> Picture:
     file = io.BytesIO()
-    image.save(file, "TIFF", compression="group4", tiffinfo={_ROWS: image.size[1]})
+    image.copy().save(file, "TIFF", compression="group4", tiffinfo={_ROWS: image.size[1]})
     with Pil.open(file) as written:
         tags: Any = written.tag_v2  # type: ignore[attr-defined]
         offset, count, photometric = tags[_OFFSETS][0], tags[_COUNTS][0], tags[_PHOTOMETRIC]

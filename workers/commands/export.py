@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Literal, NoReturn
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from storage.documents import find_document
-from storage.errors import ErrorInfo
-from storage.exports import jsonl, markdown, text
-from storage.overview import DocumentStatus, document_status
-from storage.pages import PageRecord, stream_pages
 from storage.schema import Document
-from workers.commands.exits import Problem, WrongUsage, say, say_problems, verdict
+from workers.commands.exits import WrongUsage, say, say_problems, verdict
 from workers.commands.invocation import Invocation, options, pass_invocation
-from workers.page_selection import PageSelection
+from workers.export_forms import FORMS, Options
+from workers.exporting import Export
 
-Render = Callable[[Iterable[PageRecord]], Iterator[str]]
-FORMATS: dict[str, Render] = {"txt": text.render, "md": markdown.render, "jsonl": jsonl.render}
-"""By the ending of their files."""
 _PATH = click.Path(path_type=Path)
-_STEM_BYTES = 200
-"""Of a file's name; with the rest it stays below the 255 bytes of most file systems."""
 
 
-def _format(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if value in FORMATS:
+def _form(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if value in FORMS:
         return value
-    known = ", ".join(FORMATS)
+    known = ", ".join(FORMS)
     raise WrongUsage(f"format_unavailable: this version has no format {value!r}", f"Use {known}.")
 
 
@@ -44,11 +36,19 @@ def _format(context: click.Context, parameter: click.Parameter, value: str) -> s
     "form",
     default="txt",
     show_default=True,
-    metavar="|".join(FORMATS),
-    callback=_format,
+    metavar="|".join(FORMS),
+    callback=_form,
 )
 @click.option("-o", "--output", type=_PATH, help="File, or folder for several [stdout].")
-@options("database", "pages")
+@click.option("--watch", type=_PATH, help="Folder to write each document into as it finishes.")
+@click.option(
+    "--rows",
+    type=click.Choice(["lines", "words"]),
+    default="lines",
+    help="What a row of csv and parquet is [lines].",
+)
+@click.option("--pdfa", is_flag=True, help="Make PDFs archival: PDF/A-2b.")
+@options("database", "bucket", "pages", "password")
 @pass_invocation
 @click.pass_context
 def export(
@@ -58,22 +58,47 @@ def export(
     everything: bool,
     form: str,
     output: Path | None,
+    watch: Path | None,
+    rows: Literal["lines", "words"],
+    pdfa: bool,
 ) -> None:
     """Write what was read of each DOC to stdout, a file, or several into a folder.
 
-    DOC is a document's number, path, file name, or the start of its SHA-256.
+    DOC is a document's number, path, file name, or the start of its SHA-256. A pdf is the
+    original with its text laid over it unseen, or the scans as they are in a PDF.
     """
+    from workers.services import Services
+
+    chosen = Options(rows=rows, archival=pdfa)
+    if watch is not None:
+        if documents or everything or output:
+            raise click.UsageError("--watch writes every document, into its folder.")
+        _watch(invocation, watch, form, chosen)
     if bool(documents) == everything:
         raise click.UsageError("Name documents, or say --all.")
-    with invocation.reading() as session:
-        chosen = _all(session) if everything else _named(session, documents)
-        job = Export(session, form, invocation.settings().page_selection)
-        if len(documents) == 1 and not (output and output.is_dir()):
-            job.write_one(chosen[0], output)
-        else:
-            job.write_into(_folder(output), chosen)
+    with invocation.reading() as session, Services(invocation.settings()) as services:
+        job = Export(session, form, chosen, services, say)
+        _write(job, documents, output)
     say_problems(job.problems)
     context.exit(verdict(job.states["done"], len(job.problems)))
+
+
+def _write(job: Export, documents: Sequence[str], output: Path | None) -> None:
+    chosen = _named(job.session, documents) if documents else _all(job.session)
+    alone = len(documents) == 1 and not (output and output.is_dir())
+    if alone and (output is None or str(output) == "-"):
+        stdout = sys.stdout.buffer
+        job.write_one(chosen[0], stdout)
+        stdout.flush()
+    elif alone and output is not None and not (job.form.a_page_a_file and not output.suffix):
+        job.write_one(chosen[0], output)
+    else:
+        _write_into(job, _folder(output), chosen)
+
+
+def _write_into(job: Export, folder: Path, document_ids: Iterable[int]) -> None:
+    written = [name for each in document_ids if (name := job.write_into(folder, each))]
+    say(f"{len(written)} documents are in {folder}")
 
 
 def _all(session: Session) -> Sequence[int]:
@@ -93,83 +118,16 @@ def _folder(output: Path | None) -> Path:
     return output
 
 
-@dataclass(slots=True)
-class Export:
-    """Writes documents in one format and remembers what was not there to write."""
+def _watch(invocation: Invocation, folder: Path, form: str, chosen: Options) -> NoReturn:
+    """Write documents as they finish, until interrupted."""
+    from workers.export_watch import ExportWatch
+    from workers.services import Services
 
-    session: Session
-    form: str
-    selection: PageSelection
-    states: Counter[str] = field(default_factory=Counter)
-    """Pages written, by state; those that are not done are written empty."""
-    problems: list[Problem] = field(default_factory=list)
-    _used: set[str] = field(default_factory=set)
-
-    def write_one(self, document_id: int, output: Path | None) -> None:
-        """Write a document to a file, or to stdout."""
-        pieces = self._pieces(document_status(self.session, document_id))
-        if pieces is None:
-            return
-        if output is None or str(output) == "-":
-            for piece in pieces:
-                click.echo(piece, nl=False)
-        else:
-            _write(output, pieces)
-
-    def write_into(self, folder: Path, document_ids: Iterable[int]) -> None:
-        """Write each document to a file of its own, called as its source was."""
-        for document_id in document_ids:
-            status = document_status(self.session, document_id)
-            pieces = self._pieces(status)
-            if pieces is not None:
-                _write(folder / self._name(status), pieces)
-        say(f"{len(self._used)} files are in {folder}")
-
-    def _name(self, status: DocumentStatus) -> str:
-        stem = Path(status.source).stem.encode()[:_STEM_BYTES].decode(errors="ignore")
-        name = f"{stem}.{self.form}"
-        if name in self._used:
-            name = f"{stem}-{status.document_id}.{self.form}"
-        self._used.add(name)
-        return name
-
-    def _pieces(self, status: DocumentStatus) -> Iterator[str] | None:
-        """The document in the format; None if it could not be opened."""
-        if status.state == "failed":
-            code, message = status.error_code or "unknown", status.error_message or ""
-            error = ErrorInfo(code, message, status.error_advice or "")
-            self.problems.append(Problem(status.source, error))
-            return None
-        numbers = None
-        if self.selection.ranges:
-            numbers = self.selection.numbers(status.file_pages or 0)
-        pages = stream_pages(self.session, status.document_id, numbers)
-        return FORMATS[self.form](self._noted(pages))
-
-    def _noted(self, pages: Iterable[PageRecord]) -> Iterator[PageRecord]:
-        for page in pages:
-            self.states[page.state] += 1
-            if page.state != "done":
-                self.problems.append(_missing(page))
-            yield page
-
-
-def _missing(page: PageRecord) -> Problem:
-    if page.error_code:
-        error = ErrorInfo(page.error_code, page.error_message or "")
-    else:
-        error = ErrorInfo("not_read_yet", "The page is still waiting to be read.")
-    return Problem(page.document.source, error, page.page_no)
-
-
-def _write(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(pieces)
-        draft.replace(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
-        raise WrongUsage(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    with (
+        Services(invocation.settings()) as services,
+        ExportWatch(services, _folder(folder), form, chosen, say) as watch,
+    ):
+        say(f"Writing {form} files of finished documents into {folder}. Ctrl-C ends it.")
+        while True:
+            say_problems(watch.scan())
+            watch.wait()
