@@ -37,11 +37,11 @@ TEACHER = "ppocrv6-small-rec"
 SETS = ("funsd", "scribe_documents")
 HELD_OUT = 0.25
 """Share of the documents."""
-LABELLED, TESTS = 300, 1000
+LABELLED, TESTS = 300, 800
 WIDEST = 192
 """Pixels at a height of 32, about twenty characters."""
-DRAWN = 4000
-BATCH, STEPS, START_STEPS = 32, 600, 500
+DRAWN = 3000
+BATCH, STEPS, START_STEPS = 32, 400, 400
 CHARSET = Charset([chr(code) for code in range(33, 127)] + [" "])
 """Printable ASCII: the teacher's 18,710 classes become 96."""
 ERROR = "cer"

@@ -31,7 +31,7 @@ from ocr_core.training.synthesis.looks import LOOKS
 PARENT = "ppocrv6-small-rec"
 LABELLED, TESTS = 200, 200
 GENERAL_SETS = ("fondue_print", "omnidocbench_demo", "ehri_typewritten", "tapuscorpus_fr")
-GENERAL, REPLAYED = 160, 135
+GENERAL, REPLAYED = 120, 135
 HELD_OUT = 0.25
 """Share of the documents."""
 WIDEST, WIDEST_REPLAYED = 800, 360

@@ -117,7 +117,7 @@ FINETUNE = RecognizerRecipe(
     lines=LineNumbers(
         labelled=8, replay=3, unlabelled=3, augment=replace(DOCUMENTS, warp=0.2, join=0.0)
     ),
-    loop=LoopOptions(steps=120, optimizer="adamw", lr=2e-4, clip=5.0),
+    loop=LoopOptions(steps=80, optimizer="adamw", lr=2e-4, clip=5.0),
 )
 """Of a published model on some hundred lines of a new look. Replayed and unlabelled lines, of which
 either is enough, are general ones: without them it forgets in minutes how all else is read."""
