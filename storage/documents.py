@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, case, delete, exists, func, literal, select, update
+from sqlalchemy import Delete, bindparam, case, delete, exists, func, literal, select, update
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -269,18 +269,24 @@ def _add_source(session: Session, document: Document, source: SourceRef, moment:
 
 def _forget_replaced_failures(session: Session, document_id: int, uri: str) -> None:
     """Drop failed documents that were at `uri` if by now other contents lie wherever they were."""
+    session.execute(_forgetting(), {"kept": document_id, "at_uri": uri})
+
+
+@cache
+def _forgetting() -> Delete:
+    """The statement of `_forget_replaced_failures`, built once: it runs with every file."""
     here, place, newer = aliased(Source), aliased(Source), aliased(Source)
     replaced = exists().where(
         newer.uri == place.uri,
         newer.document_id != place.document_id,
         newer.last_seen_at >= place.last_seen_at,
     )
-    session.execute(
+    return (
         delete(Document)
         .where(
-            Document.id != document_id,
+            Document.id != bindparam("kept"),
             Document.state == "failed",
-            exists().where(here.document_id == Document.id, here.uri == uri),
+            exists().where(here.document_id == Document.id, here.uri == bindparam("at_uri")),
             ~exists().where(place.document_id == Document.id, ~replaced),
         )
         .execution_options(synchronize_session=False)
