@@ -387,6 +387,7 @@ def line_figures(counts: TextCounts) -> dict[str, float]:
     return {
         "line_accuracy": counts.accuracy,
         "cer": counts.cer,
+        "cer_loose": counts.cer_loose,
         "wer": counts.wer,
         "one_minus_ned": counts.one_minus_ned,
     }

@@ -87,5 +87,5 @@ def described(figures: Mapping[str, float]) -> str:
 
 
 def _loss(run: Run) -> str:
-    skipped = f", {run.skipped} steps skipped" if run.skipped else ""
+    skipped = f", skipped {run.skipped}" if run.skipped else ""
     return f"loss {run.parts['loss']:.4f}{skipped}" if run.parts else f"no loss{skipped}"
