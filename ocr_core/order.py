@@ -1,9 +1,10 @@
 """Reading order: columns before rows, rows of a table before its columns, skew taken out first.
 
 The page is cut into bands by white space, bands that share a gutter are joined, and each column of
-a band is ordered in the same way (a recursive X-Y cut after Nagy and Seth 1984, with two changes:
-bands are joined as long as a common gutter runs through them, so that aligned lines of two columns
-are not read across; and a gutter between short, aligned cells is a table's, which is read by rows).
+a band is ordered in the same way (a recursive X-Y cut after Nagy and Seth 1984, with three changes:
+a running head and foot are taken off first; bands are joined as long as a common gutter runs
+through them, so that aligned lines of two columns are not read across; and a gutter between cells
+that stand beside each other is a table's, which is read by rows: see ocr_core.rows).
 """
 
 from __future__ import annotations
@@ -11,15 +12,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ocr_core.page import Box, TextLine
 from ocr_core.recognition.decode import is_unspaced
+from ocr_core.rows import (
+    Group,
+    Placed,
+    bottom,
+    line_height,
+    rows_of_table,
+    rows_of_text,
+    share_in_rows,
+    strips,
+    top,
+)
 
-_TRIM = 0.25
-"""Of its height a line is taken shorter at both ends: detected boxes reach past their ink."""
 _GUTTER = 1.6
 """White space between columns, in line heights, that is a gutter however few lines it divides."""
 _NARROW_GUTTER = 0.7
@@ -29,44 +39,22 @@ _PROSE_LINES = 3
 _PROSE_ASPECT = 6.0
 """Width over height from which a line is running text and not the cell of a table."""
 _PROSE_FILL = 0.55
-"""How much of its column a typical line of running text fills."""
+"""How much of its column a line of running text fills."""
 _PARAGRAPH_GAP = 0.9
 """White space between two lines, in line heights, that ends a block."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    number: int
-    box: Box
-    """On the page with its skew taken out."""
-
-    @property
-    def height(self) -> float:
-        return self.box[3] - self.box[1]
-
-    @property
-    def width(self) -> float:
-        return self.box[2] - self.box[0]
-
-    @property
-    def left(self) -> float:
-        return self.box[0] + min(_TRIM * self.height, self.width / 4)
-
-    @property
-    def right(self) -> float:
-        return self.box[2] - min(_TRIM * self.height, self.width / 4)
-
-    @property
-    def middle(self) -> float:
-        return (self.box[1] + self.box[3]) / 2
+_HEAD_GAP = 1.0
+"""White space, in line heights, between a running head or foot and the page."""
+_HEAD_PARTS = 2
+"""Most lines side by side in a head or foot: a title and a page number."""
 
 
 def reading_order(lines: Sequence[TextLine]) -> list[TextLine]:
     """The lines in reading order, `block_no` set to the column or paragraph they belong to."""
     if not lines:
         return []
-    items = [_Item(n, box) for n, box in enumerate(_straight_boxes(lines))]
-    ordered = list(itertools.chain.from_iterable(_ordered(items)))
+    items = [Placed(n, box) for n, box in enumerate(_straight_boxes(lines))]
+    head, page, foot = _head_and_foot(items)
+    ordered = [*rows_of_text(head), *_ordered(page), *rows_of_text(foot)]
     blocks = _blocks(ordered)
     return [
         replace(lines[item.number], block_no=block)
@@ -108,27 +96,41 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
-def _ordered(items: list[_Item]) -> list[list[_Item]]:
-    """Columns and bands in reading order, each a list of items in reading order."""
+def _head_and_foot(items: Group) -> tuple[Group, Group, Group]:
+    """A running head, the page, a running foot: head and foot are a row apart, or empty."""
+    page, height = strips(items), line_height(items)
+    head, foot = [], []
+    if len(page) > 2 and _stands_apart(page[0], top(page[1]) - bottom(page[0]), height):
+        head, page = page[0], page[1:]
+    if len(page) > 2 and _stands_apart(page[-1], top(page[-1]) - bottom(page[-2]), height):
+        foot, page = page[-1], page[:-1]
+    return head, [item for strip in page for item in strip], foot
+
+
+def _stands_apart(strip: Group, gap: float, height: float) -> bool:
+    return len(strip) <= _HEAD_PARTS and gap > _HEAD_GAP * height
+
+
+def _ordered(items: Group) -> Group:
+    """Bands from top to bottom, the columns of each from left to right."""
     if len(items) < 2:
-        return [items]
-    height = float(np.median([item.height for item in items]))
-    out: list[list[_Item]] = []
+        return items
+    height = line_height(items)
+    out: Group = []
     for band in _bands(items, height):
         columns = _columns(band, height)
-        if len(columns) == 1:
-            out.append(_by_rows(band))
+        if len(columns) > 1:
+            out += [item for column in columns for item in _ordered(column)]
         else:
-            for column in columns:
-                out += _ordered(column)
+            out += rows_of_table(band) if _gutters(band, height) else rows_of_text(band)
     return out
 
 
-def _bands(items: list[_Item], height: float) -> list[list[_Item]]:
+def _bands(items: Group, height: float) -> list[Group]:
     """Horizontal bands; neighbours that a common gutter runs through are one band."""
-    bands: list[list[_Item]] = []
+    bands: list[Group] = []
     gutters = 0
-    for strip in _strips(items):
+    for strip in strips(items):
         joined = bands[-1] + strip if bands else strip
         through = len(_gutters(joined, height))
         if bands and _belong(gutters, len(_gutters(strip, height)), through):
@@ -146,21 +148,7 @@ def _belong(above: int, below: int, through: int) -> bool:
     return through >= above
 
 
-def _strips(items: list[_Item]) -> list[list[_Item]]:
-    """Maximal groups of items between which no horizontal white line can be drawn."""
-    strips: list[list[_Item]] = []
-    bottom = -math.inf
-    for item in sorted(items, key=lambda i: i.box[1]):
-        overlap = bottom - item.box[1]
-        if strips and overlap > 0.2 * item.height:
-            strips[-1].append(item)
-        else:
-            strips.append([item])
-        bottom = max(bottom, item.box[3])
-    return strips
-
-
-def _gutters(items: list[_Item], height: float) -> list[tuple[float, float]]:
+def _gutters(items: Group, height: float) -> list[tuple[float, float]]:
     """Vertical white bands right through the items: left and right edge, from left to right."""
     gutters: list[tuple[float, float]] = []
     by_left = sorted(items, key=lambda i: i.left)
@@ -173,61 +161,55 @@ def _gutters(items: list[_Item], height: float) -> list[tuple[float, float]]:
     return gutters
 
 
-def _columns(band: list[_Item], height: float) -> list[list[_Item]]:
+def _columns(band: Group, height: float) -> list[Group]:
     """The columns of a band from left to right; one if it is a table or has no gutter."""
     cells = _split(band, [(a + b) / 2 for a, b in _gutters(band, height)])
     columns = [cells[0]]
-    for cell in cells[1:]:
-        if _are_columns(columns[-1], cell, height):
-            columns.append(cell)
+    for n in range(1, len(cells)):
+        if _are_columns(columns[-1], cells[n]) or not _share_rows(cells[:n], cells[n:], height):
+            columns.append(cells[n])
         else:
-            columns[-1] = columns[-1] + cell
+            columns[-1] = columns[-1] + cells[n]
     return columns
 
 
-def _split(items: list[_Item], borders: list[float]) -> list[list[_Item]]:
-    cells: list[list[_Item]] = [[] for _ in range(len(borders) + 1)]
+def _split(items: Group, borders: list[float]) -> list[Group]:
+    cells: list[Group] = [[] for _ in range(len(borders) + 1)]
     for item in items:
         center = (item.box[0] + item.box[2]) / 2
         cells[sum(center > border for border in borders)].append(item)
     return cells
 
 
-def _are_columns(left: list[_Item], right: list[_Item], height: float) -> bool:
-    """Whether two neighbours are read one after the other, and not row by row."""
-    if _is_prose(left) and _is_prose(right):
-        return True
-    return _aligned(left, right, height) < 0.5
+def _are_columns(left: Group, right: Group) -> bool:
+    """Whether two neighbours are columns of running text, read one after the other."""
+    return _overlap(left, right) and _is_prose(left) and _is_prose(right)
 
 
-def _is_prose(column: list[_Item]) -> bool:
+def _share_rows(left: list[Group], right: list[Group], height: float) -> bool:
+    """Whether what stands on both sides of a gutter is read row by row."""
+    before = list(itertools.chain.from_iterable(left))
+    after = list(itertools.chain.from_iterable(right))
+    return not _overlap(before, after) or share_in_rows(before, after, height) >= 0.5
+
+
+def _overlap(a: Group, b: Group) -> bool:
+    """Whether a horizontal line meets both: a head over one line is no column beside it."""
+    return min(bottom(a), bottom(b)) > max(top(a), top(b))
+
+
+def _is_prose(column: Group) -> bool:
+    """Whether at least half of the text, by its length, stands in wide lines."""
     width = max(i.box[2] for i in column) - min(i.box[0] for i in column)
-    aspect = float(np.median([i.width / max(i.height, 1.0) for i in column]))
-    fill = float(np.median([i.width for i in column])) / max(width, 1.0)
-    return len(column) >= _PROSE_LINES and aspect >= _PROSE_ASPECT and fill >= _PROSE_FILL
+    wide = [
+        item.width
+        for item in column
+        if item.width >= max(_PROSE_ASPECT * item.height, _PROSE_FILL * width)
+    ]
+    return len(wide) >= _PROSE_LINES and 2 * sum(wide) >= sum(item.width for item in column)
 
 
-def _aligned(left: list[_Item], right: list[_Item], height: float) -> float:
-    """Share of the items of the shorter column that stand beside one of the other."""
-    few, many = sorted((left, right), key=len)
-    middles = np.sort([item.middle for item in many])
-    beside = sum(float(np.abs(middles - i.middle).min()) < 0.2 * height for i in few)
-    return beside / len(few)
-
-
-def _by_rows(items: list[_Item]) -> list[_Item]:
-    """Rows from top to bottom, each from left to right."""
-    rows: list[list[_Item]] = []
-    for item in sorted(items, key=lambda i: i.middle):
-        last = rows[-1][-1] if rows else None
-        if last and item.middle - last.middle < 0.5 * min(item.height, last.height):
-            rows[-1].append(item)
-        else:
-            rows.append([item])
-    return [item for row in rows for item in sorted(row, key=lambda i: i.box[0])]
-
-
-def _blocks(ordered: Sequence[_Item]) -> list[int]:
+def _blocks(ordered: Sequence[Placed]) -> list[int]:
     """Number of the block of each item: a new one after white space, or where the eye jumps."""
     numbers = [0]
     for before, after in itertools.pairwise(ordered):

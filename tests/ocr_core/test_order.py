@@ -70,6 +70,55 @@ def test_a_table_is_read_by_rows() -> None:
     assert texts(cells) == [f"{r}{n}" for r in range(6) for n in ("item", "count", "price")]
 
 
+def test_a_cell_of_several_lines_is_read_to_its_end_before_the_next_cell() -> None:
+    # Labels of one, two and three lines, the figures of each row at half its height.
+    table, wanted, y = [], [], 100.0
+    for row, lines in enumerate((1, 2, 3, 2, 1)):
+        label = [f"label{row}.{n}" for n in range(lines)]
+        figures = [f"{row}a", f"{row}b"]
+        table += [line(text, 50, y + 22 * n, 130) for n, text in enumerate(label)]
+        middle = y + 11 * (lines - 1)
+        table += [line(text, x, middle, 80) for text, x in zip(figures, (300, 500), strict=True)]
+        wanted += label + figures
+        y += 22 * lines + 10
+    assert texts(table) == wanted
+
+
+def test_rows_that_touch_stay_rows_where_a_cell_is_empty() -> None:
+    # Lines 30 high at a pitch of 22: no white line between the rows; row 2 has no amount.
+    names = [line(f"name{n}", 50, 100 + 22 * n, 200, 30) for n in range(4)]
+    amounts = [line(f"amount{n}", 400, 100 + 22 * n, 90, 30) for n in (0, 1, 3)]
+    wanted = ["name0", "amount0", "name1", "amount1", "name2", "name3", "amount3"]
+    assert texts([*names, *amounts]) == wanted
+
+
+def test_a_running_head_and_foot_are_in_no_column() -> None:
+    # Both stand over the gutter and reach into the right column.
+    head, foot = line("head", 395, 30, 60), line("12", 410, 460, 40)
+    assert texts([head, *column("a", 100, 12), *column("b", 440, 12, y=110), foot]) == [
+        "head",
+        *IN_ORDER[1:],
+        "12",
+    ]
+
+
+def test_short_lines_under_a_head_on_the_right_are_no_column_beside_it() -> None:
+    page = [line("head", 500, 100, 300), *column("a", 100, 4, y=126)]
+    assert texts(page) == ["head", "a0", "a1", "a2", "a3"]
+
+
+def test_columns_with_short_lines_among_their_text_stay_columns() -> None:
+    # A workbook: questions over the whole column, answers A to D beside each other below them.
+    def questions(name: str, x: float, y: float) -> list[TextLine]:
+        text = column(name, x, 3, y)
+        answers = [line(f"{name}{c}", x + 60 * n, y + 80, 20) for n, c in enumerate("ABCD")]
+        return [*text, *answers]
+
+    page = [*questions("a", 100, 100), *questions("b", 100, 240)]
+    page += [*questions("c", 440, 107), *questions("d", 440, 247)]
+    assert texts(page) == [f"{name}{c}" for name in "abcd" for c in "012ABCD"]
+
+
 def test_vertical_columns_are_read_from_the_right() -> None:
     def down(text: str, x: float) -> TextLine:
         # the text runs down: its top-left corner is the column's top-right one
