@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.datasets import EvalSet, label_key, read_jsonl
+from benchmarks.plain_order import LISTED_SO, in_plain_order, share_in_plain_order
 from benchmarks.predictions import Row
 
 WORD_DETECTION = ("funsd", "icdar2015", "scribe_documents")
 """Sets whose word boxes are good enough to measure the engines' word boxes."""
+PLAIN_CER = "page CER, lines sorted by height"
+"""Where the labels are listed so: it leaves the order of columns out (benchmarks.plain_order)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,16 @@ def _page_figures(chosen: EvalSet, rows: list[Row], script: Path) -> list[Figure
         return []
     micro = _score(chosen, rows, script, "--pages")["total"]["micro"]
     headline = chosen.unit == "page"
-    return [
+    found = [
         Figure("bow_f1", micro["bow_f1"], headline),
         Figure("page CER", micro["cer"], headline),
         Figure("page CER loose", micro["cer_loose"]),
     ]
+    if share_in_plain_order(chosen) >= LISTED_SO:
+        plain = [in_plain_order(row) for row in rows]
+        cer = _score(chosen, plain, script, "--pages")["total"]["micro"]["cer"]
+        found.append(Figure(PLAIN_CER, cer))
+    return found
 
 
 def _score(chosen: EvalSet, rows: list[Row], script: Path, mode: str) -> dict[str, Any]:
