@@ -7,6 +7,7 @@ seen upright. Pictures are not decoded here: their streams go into the file as t
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -182,7 +183,7 @@ def _page_size(page: PageRecord, picture: Picture) -> tuple[float, float, float]
         width, height = width / dpi[0] * _POINTS_AN_INCH, height / dpi[1] * _POINTS_AN_INCH
         if picture.orientation > 4:
             width, height = height, width
-    unit = max(1.0, max(width, height) / _LONGEST_SIDE)
+    unit = max(1.0, math.ceil(1000 * max(width, height) / _LONGEST_SIDE) / 1000)
     return width / unit, height / unit, unit
 
 
