@@ -96,6 +96,7 @@ class OpenVinoSession:
             output = graph.compute(batch)
         except RuntimeError as error:
             self._broken = True
+            _FAILED.append((self._any_shape, self._one_shape))
             raise EngineFailed(f"{self.engine}, {batch.shape}: {error}") from error
         yield output
         if graph is self._one_shape:
@@ -115,6 +116,15 @@ class OpenVinoSession:
     def _compile(self, model: openvino.Model) -> _Compiled:
         compiled = self._core.compile_model(model, "CPU", self._settings)
         return _Compiled(compiled, compiled.create_infer_request())
+
+
+_FAILED: list[tuple[_Compiled, _Compiled | None]] = []
+"""Graphs whose run failed, kept as long as the process lives.
+
+OpenVINO 2026.4 leaves the failed task in the queue of the graph's executor, and hands the executor
+on once the graph is given up: the next graph would begin with that task, whose memory is gone, and
+end in a segmentation fault.
+"""
 
 
 @dataclass(frozen=True, slots=True)
