@@ -208,10 +208,11 @@ class Checkpoints(Hook):
 
 
 def _measured(run: Run) -> dict[str, float]:
+    """Figures in full precision, whatever the steps compute in: a model is published in it."""
     module = run.task.module
     module.eval()
     try:
-        with torch.no_grad(), run.where.autocast():
+        with torch.no_grad():
             return dict(run.task.evaluate(module))
     finally:
         module.train()

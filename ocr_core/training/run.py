@@ -106,7 +106,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""
         return {
-            "options": _deciding(self.options),
+            "options": self._deciding(),
             **{name: getattr(self, name) for name in _COUNTERS},
             "figures": dict(self.figures),
             "module": self.task.module.state_dict(),
@@ -118,7 +118,7 @@ class Run:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state; raises CheckpointOfAnotherRun or CheckpointDamaged."""
         try:
-            refuse_others(_deciding(self.options), state["options"])
+            refuse_others(self._deciding(), state["options"])
             for hook in self.hooks:
                 if (kept := state["hooks"].get(type(hook).__name__)) is not None:
                     hook.restore(kept)
@@ -133,14 +133,15 @@ class Run:
         except (RuntimeError, ValueError) as error:
             raise CheckpointOfAnotherRun(str(error)) from error
 
+    def _deciding(self) -> dict[str, Any]:
+        """What a resumed run must agree in to compute the same."""
+        options = {k: v for k, v in asdict(self.options).items() if k not in _FREE}
+        return {**options, "precision": self.where.precision}
+
 
 _COUNTERS = ("step", "skipped", "skipped_in_a_row", "evaluated_at")
 _FREE = ("workers", "checkpoint_every", "give_up_after")
 """Options that do not change what a run computes."""
-
-
-def _deciding(options: LoopOptions) -> dict[str, Any]:
-    return {name: value for name, value in asdict(options).items() if name not in _FREE}
 
 
 def refuse_others(own: Mapping[str, Any], kept: Mapping[str, Any]) -> None:

@@ -257,6 +257,8 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     train(Slope(), OPTIONS, CPU, [Checkpoints(tmp_path, {"data": "a"})])
     with pytest.raises(CheckpointOfAnotherRun, match=r"lr was 0\.02, not 0\.5"):
         train(Slope(), replace(OPTIONS, lr=0.5), CPU, [Checkpoints(tmp_path)], tmp_path)
+    with pytest.raises(CheckpointOfAnotherRun, match="precision was fp32, not bf16"):
+        train(Slope(), OPTIONS, Device.of("cpu", "bf16"), [Checkpoints(tmp_path)], tmp_path)
     with pytest.raises(CheckpointOfAnotherRun, match="data was a, not b"):
         train(Slope(), OPTIONS, CPU, [Checkpoints(tmp_path, {"data": "b"})], tmp_path)
 
