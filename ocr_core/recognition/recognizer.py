@@ -29,8 +29,6 @@ LONGEST = 3200
 """Pixels of line width in one pass; a longer line is cut where it has no ink."""
 _CUT_WINDOW = 800
 """Pixels before `LONGEST` in which a place to cut is looked for."""
-_CUT_GAP = 24
-"""Pixels around a place over which it should be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +104,28 @@ def line_scale(profile: Mapping[str, Any]) -> LineScale:
 def cuts(ink: NDArray[np.bool_], stride: int = 8) -> list[tuple[int, int]]:
     """Parts, in crop pixels, in which a line is read: one, unless it is longer than `LONGEST`.
 
-    Long lines are cut in the widest gap before the limit, at a whole frame of `stride` pixels.
+    Long lines are cut in the middle of the widest gap before the limit, as near as whole frames of
+    `stride` pixels allow.
     """
     parts: list[tuple[int, int]] = []
     start = 0
     while len(ink) - start > LONGEST:
         window = ink[start + LONGEST - _CUT_WINDOW : start + LONGEST]
-        emptiness = np.convolve(~window, np.ones(_CUT_GAP), mode="same")
-        cut = start + LONGEST - _CUT_WINDOW + int(np.argmax(emptiness))
-        cut -= cut % stride
+        middle = start + LONGEST - _CUT_WINDOW + _middle_of_widest_gap(window)
+        cut = round(middle / stride) * stride
         parts.append((start, cut))
         start = cut
     return [*parts, (start, len(ink))]
+
+
+def _middle_of_widest_gap(ink: NDArray[np.bool_]) -> int:
+    """Where the longest run of columns without ink has its middle; the end if there is none."""
+    steps = np.diff(np.r_[0, ~ink, 0].astype(np.int8))
+    begins, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    if not len(begins):
+        return len(ink)
+    widest = int(np.argmax(ends - begins))
+    return int(begins[widest] + ends[widest]) // 2
 
 
 def padded_width(width: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,6 +179,15 @@ def test_a_long_line_is_cut_where_it_has_no_ink() -> None:
     columns[2800:2840] = False
     (_, cut), _ = cuts(columns)
     assert 2800 <= cut <= 2840
+
+
+@pytest.mark.parametrize("offset", range(8))
+def test_a_gap_between_two_words_is_wide_enough_for_a_cut(offset: int) -> None:
+    columns = np.ones(4000, bool)
+    columns[2700:2706] = columns[2720:2726] = False  # between letters
+    columns[2800 + offset : 2812 + offset] = False
+    (_, cut), _ = cuts(columns)
+    assert 2800 + offset <= cut <= 2812 + offset
 
 
 def test_symbols_say_where_their_middle_is() -> None:
