@@ -7,12 +7,14 @@ databases are made in migrations/versions/v0003_search.py and asked in matching.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, Text, cast, select, update
 from sqlalchemy.orm import Session
 
 from ocr_core.page import Box
@@ -99,15 +101,15 @@ def reindex(session: Session, *, limit: int = 500) -> int:
 
 
 def _lines(session: Session, page_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
-    rows = session.execute(
+    rows: Iterable[Row[Any]] = session.execute(
         select(
-            *(Line.page_id, Line.line_no, Line.text, Line.polygon),
+            *(Line.page_id, Line.line_no, Line.text, cast(Line.polygon, Text).label("polygon")),
             *(Line.x0, Line.y0, Line.x1, Line.y1),
         )
         .where(Line.page_id.in_(page_ids))
         .order_by(Line.page_id, Line.line_no)
     )
-    return {page_id: list(group) for page_id, group in groupby(rows, lambda row: row.page_id)}
+    return {page_id: list(group) for page_id, group in groupby(rows, itemgetter(0))}
 
 
 def _pages(session: Session, page_ids: Sequence[int]) -> dict[int, Row[Any]]:
@@ -134,7 +136,7 @@ def _hit(
     marks: tuple[str, str],
 ) -> Hit:
     texts = [line.text for line in lines]
-    spans = sorted(set(_spans(flow(texts), texts, phrases)))
+    spans = sorted(set(_spans(flow(texts), phrases)))
     best = _best_line(spans)
     first, last = (
         lines[best],
@@ -146,7 +148,7 @@ def _hit(
         page_no=page.page_no,
         line_no=first.line_no,
         box=(first.x0, first.y0, first.x1, first.y1),
-        polygon=first.polygon,
+        polygon=json.loads(first.polygon),
         snippet=_snippet(texts, best, last, spans, marks),
         score=score,
         text=first.text,
@@ -170,25 +172,13 @@ class _Span:
         return start, self.end if line == self.last else length
 
 
-def _spans(page: Flow, texts: Sequence[str], phrases: Sequence[Phrase]) -> Iterator[_Span]:
-    words = [token.text for token in page.tokens]
+def _spans(page: Flow, phrases: Sequence[Phrase]) -> Iterator[_Span]:
     for number, phrase in enumerate(phrases):
-        for position in _starts(words, phrase):
-            start = page.tokens[position].start
-            ending = page.tokens[position + len(phrase.tokens) - 1]
+        for token, ending in page.matches(phrase.tokens, prefix=phrase.prefix):
             one = phrase.prefix and is_unspaced(phrase.tokens[-1])
             end = ending.start + 1 if one else ending.end
-            (first, begin, _), (last, _, stop) = page.origin[start], page.origin[end - 1]
+            (first, begin, _), (last, _, stop) = page.origin[token.start], page.origin[end - 1]
             yield _Span(first, begin, last, stop, number)
-
-
-def _starts(words: Sequence[str], phrase: Phrase) -> Iterator[int]:
-    *exact, ending = phrase.tokens
-    for position in range(len(words) - len(exact)):
-        final = words[position + len(exact)]
-        fits = final.startswith(ending) if phrase.prefix else final == ending
-        if fits and list(words[position : position + len(exact)]) == exact:
-            yield position
 
 
 def _best_line(spans: Sequence[_Span]) -> int:
@@ -204,7 +194,7 @@ def _lines_of(spans: Sequence[_Span]) -> list[int]:
 
 
 def _place(line: Row[Any]) -> Place:
-    return Place(line.line_no, (line.x0, line.y0, line.x1, line.y1), line.polygon)
+    return Place(line.line_no, (line.x0, line.y0, line.x1, line.y1), json.loads(line.polygon))
 
 
 def _snippet(

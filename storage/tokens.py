@@ -16,12 +16,13 @@ Both databases can split the tokens, joined by blanks, without knowing anything 
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from bisect import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 TOKENS_VERSION = 1
@@ -60,7 +61,56 @@ class Flow:
     text: str
     origin: Sequence[Place]
     """Where each character of `text` comes from."""
-    tokens: Sequence[Token]
+    joints: Sequence[int]
+    """Where words broken by a hyphen were put together."""
+
+    @property
+    def tokens(self) -> Sequence[Token]:
+        """All tokens, in their order."""
+        found = list(_tokens(self.text))
+        return [*found, *_parts(self.text, self.joints, found)]
+
+    def matches(self, words: Sequence[str], *, prefix: bool) -> Iterator[tuple[Token, Token]]:
+        """The first and the last token wherever `words` follow each other in `tokens`.
+
+        With `prefix` the last of them need only start so. Looks only where the first one may be.
+        """
+        for start in self._starts(words[0]):
+            found = list(islice(_tokens(self.text, start), len(words)))
+            if found and found[0].start == start and _fits(found, words, prefix=prefix):
+                yield found[0], found[-1]
+        parts = self._parts_of_joints()
+        for number in range(len(parts)):
+            following = parts[number : number + len(words)]
+            if _fits(following, words, prefix=prefix):
+                yield following[0], following[-1]
+
+    def _starts(self, word: str) -> Iterator[int]:
+        """Where a token that starts with the word's first character may start."""
+        character = word[0]
+        start = self.text.find(character)
+        while start >= 0:
+            if not self._within_word(start):
+                yield start
+            start = self.text.find(character, start + 1)
+
+    def _within_word(self, position: int) -> bool:
+        """Whether a word began before this place and goes on over it."""
+        if position == 0 or self.text[position - 1] in " \n":
+            return False
+        run = _characters().run.match(self.text, position - 1)
+        return run is not None and run.lastgroup == "word" and run.end() > position
+
+    def _parts_of_joints(self) -> Sequence[Token]:
+        """The parts of words that were put together; of other words nothing is looked at."""
+        found: list[Token] = []
+        for joint in self.joints:
+            # No word or run goes on over the end of a line, but for the joints themselves.
+            start = self.text.rfind("\n", 0, joint) + 1
+            end = self.text.find("\n", joint)
+            if not found or found[-1].start < start:
+                found += _tokens(self.text, start, len(self.text) if end < 0 else end)
+        return list(_parts(self.text, self.joints, found))
 
 
 def tokens(text: str) -> list[str]:
@@ -96,8 +146,7 @@ def flow(lines: Sequence[str]) -> Flow:
             characters += folded
             origin += places
     text = "".join(characters)
-    found = list(_tokens(text))
-    return Flow(text, origin, [*found, *_parts(text, joints, found)])
+    return Flow(text, origin, joints)
 
 
 def _join(characters: list[str], origin: list[Place], joints: list[int], following: str) -> None:
@@ -118,8 +167,17 @@ def _is_letter(character: str) -> bool:
     return character.isalpha() or _is_mark(character)
 
 
-def _tokens(text: str) -> Iterator[Token]:
-    for run in _characters().run.finditer(text):
+def _fits(found: Sequence[Token], words: Sequence[str], *, prefix: bool) -> bool:
+    if len(found) < len(words):
+        return False
+    *exact, ending = words
+    final = found[len(exact)].text
+    fits = final.startswith(ending) if prefix else final == ending
+    return fits and all(token.text == word for token, word in zip(found, exact, strict=False))
+
+
+def _tokens(text: str, start: int = 0, end: int = sys.maxsize) -> Iterator[Token]:
+    for run in _characters().run.finditer(text, start, end):
         start, end = run.span()
         if run.lastgroup == "word":
             yield Token(run[0][:LONGEST_TOKEN], start, end)
@@ -145,8 +203,9 @@ def _parts(text: str, joints: Sequence[int], found: Sequence[Token]) -> Iterator
 
 def _folded(line: str, number: int) -> tuple[str, list[Place]]:
     """Return the folded characters of a line and the place of each."""
-    whole = line.lower() if line.isascii() else fold(line)
-    if len(whole) == len(line) and not _characters().joining.search(line):
+    plain = line.isascii()
+    whole = line.lower() if plain else fold(line)
+    if plain or (len(whole) == len(line) and _characters().joining.isdisjoint(line)):
         # Every character became one character, so that places are positions.
         return whole, [(number, position, position + 1) for position in range(len(line))]
     folded: list[str] = []
@@ -167,7 +226,7 @@ class _Characters:
     """A word, or a run of a script without spaces."""
     cluster: re.Pattern[str]
     """What normalisation may change as one: a character and all that can compose with it."""
-    joining: re.Pattern[str]
+    joining: frozenset[str]
     """What is no cluster of its own."""
     ignorable: re.Pattern[str]
     unspaced: re.Pattern[str]
@@ -180,14 +239,14 @@ def _characters() -> _Characters:
     every = [chr(code) for code in (*range(0x20000), *range(0xE0000, 0xE0200))]
     ignorable = _class(filter(_is_ignorable, every))
     marks = _class(one for one in every if _is_mark(one) and not _is_ignorable(one))
-    composing = _class(filter(_composes, every))
+    joining = frozenset(one for one in every if _is_ignorable(one) or _composes(one))
     return _Characters(
         run=re.compile(
             f"(?P<word>(?:[^\\W_{_UNSPACED}]|(?![{_UNSPACED}]){marks})+)"
             f"|[{_UNSPACED}](?: *[{_UNSPACED}])*"
         ),
-        cluster=re.compile(f".(?:{composing}|{ignorable})*", re.DOTALL),
-        joining=re.compile(f"{composing}|{ignorable}"),
+        cluster=re.compile(f".{_class(sorted(joining))}*", re.DOTALL),
+        joining=joining,
         ignorable=re.compile(f"{ignorable}+"),
         unspaced=re.compile(f"[{_UNSPACED}]"),
     )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.tokens import LONGEST_TOKEN, flow, fold, page_tokens, tokens
+from storage.tokens import BREAK, LONGEST_TOKEN, flow, fold, page_tokens, tokens
 
 # Letters of many scripts, marks, widths, jamo, invisible characters, hyphens and blanks.
 PIECES = st.text(
@@ -102,3 +102,30 @@ def test_tokens_survive_being_joined_by_blanks_and_split_as_sqlite_does(lines: l
 @given(st.text())
 def test_tokens_are_stable_under_folding(text: str) -> None:
     assert tokens(fold(text)) == tokens(text) or "\u00ad" in text
+
+
+@given(st.lists(PIECES, max_size=6), st.data(), st.booleans())
+def test_matches_are_where_tokens_follow_each_other(
+    lines: list[str], data: st.DataObject, prefix: bool
+) -> None:
+    page = flow(lines)
+    found = list(page.tokens)
+    if not found:
+        return
+    start = data.draw(st.integers(0, len(found) - 1))
+    words = [token.text for token in found[start : start + data.draw(st.integers(1, 3))]]
+    if BREAK in words:
+        return
+    if prefix:
+        words[-1] = words[-1][:1]
+    expected = [
+        (found[position], found[position + len(words) - 1])
+        for position in range(len(found) - len(words) + 1)
+        if [token.text for token in found[position : position + len(words) - 1]] == words[:-1]
+        and (
+            found[position + len(words) - 1].text.startswith(words[-1])
+            if prefix
+            else found[position + len(words) - 1].text == words[-1]
+        )
+    ]
+    assert list(page.matches(words, prefix=prefix)) == expected
