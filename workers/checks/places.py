@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from storage.buckets import FolderBucket, open_bucket
 from storage.database import database_path, is_file, open_database
-from storage.migrations import configuration
+from storage.migrations import is_current
 from workers.application import READ_PAGES, make_app
 from workers.checks.finding import Finding, ok, warn
 from workers.settings import Settings
@@ -45,7 +43,7 @@ def database(settings: Settings) -> Iterator[Finding]:
     try:
         with engine.begin() as connection:  # takes the write lock, so it proves the right to write
             journal = connection.execute(text("PRAGMA journal_mode")).scalar()
-            current = _is_current(connection)
+            current = is_current(connection)
     finally:
         engine.dispose()
     if journal != "wal":
@@ -65,7 +63,7 @@ def _server(url: str) -> Finding:
             may_write = connection.execute(
                 text("SELECT has_schema_privilege(current_schema(), 'CREATE')")
             ).scalar()
-            current = _is_current(connection)
+            current = is_current(connection)
     finally:
         engine.dispose()
     if not may_write:
@@ -123,12 +121,6 @@ def bucket(settings: Settings) -> Iterator[Finding]:
             f"{len(closed)} folders cannot be entered: {', '.join(closed[:3])}",
             "Give the user of Pagemill the right to read them, or move them elsewhere.",
         )
-
-
-def _is_current(connection: Connection) -> bool:
-    """Whether the tables are those of this version."""
-    newest = ScriptDirectory.from_config(configuration(connection)).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == newest
 
 
 def _space(name: str, folder: Path) -> Iterator[Finding]:
