@@ -59,7 +59,7 @@ class PostgresServer:
             "unix_socket_directories": "",
             "max_connections": self._settings.get("max_connections", "100"),
         }
-        command = [self._programs / "bin/postgres", "-D", self.folder / "data"]
+        command: list[str | Path] = [self._programs / "bin/postgres", "-D", self.folder / "data"]
         command += [f"--{name}={value}" for name, value in options.items()]
         log = self.folder / "log"
         with log.open("ab") as output:

@@ -6,16 +6,25 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
+from servers.postgres import PostgresServer
 from storage import ledger
-from storage.database import open_database, session_factory
-from storage.documents import settle
+from storage.database import migrate, open_database, session_factory
+from storage.documents import SourceRef, add_document, settle
 from storage.errors import LeaseLost
 from storage.results import SavedPage
+
+
+@dataclass(frozen=True)
+class PageNo:
+    page_no: int
+
 
 FORK = multiprocessing.get_context("fork")
 
@@ -44,6 +53,21 @@ def work(url: str, saved: SavedPage, lease_seconds: float, errors: Any) -> None:
                 time.sleep(0.02)
     except BaseException as error:
         errors.put(repr(error))
+
+
+def work_through_outages(url: str, saved: SavedPage, errors: Any) -> None:
+    """Work as `work` does, again and again while the server is away; a lease that went with a
+    connection is taken back when it ends."""
+    while True:
+        failed: SimpleQueue[str] = SimpleQueue()
+        work(url, saved, 2.0, failed)
+        if failed.empty():
+            return
+        error = failed.get()
+        if not any(name in error for name in ("OperationalError", "connection")):
+            errors.put(error)
+            return
+        time.sleep(0.1)
 
 
 def check(session: Session, pages: int, lines: int) -> None:
@@ -120,3 +144,47 @@ def test_workers_killed_at_any_moment_lose_and_double_nothing(
         check(session, 150, 20)
         assert settle(session) == 0
         intact(session)
+
+
+def test_a_server_that_crashes_again_and_again_loses_and_doubles_nothing(
+    make_page: Callable[..., SavedPage], intact: Callable[[Session], None]
+) -> None:
+    errors = FORK.Queue()
+    saved = make_page(*["some words of a line"] * 20)
+    moments = random.Random(3)
+    with PostgresServer() as server:
+        engine = open_database(server.url())
+        migrate(engine)
+        sessions = session_factory(engine)
+        pages = [PageNo(number) for number in range(1, 151)]
+        with sessions.begin() as session:
+            add_document(
+                session,
+                sha256="a" * 64,
+                size=1,
+                media_type="application/pdf",
+                source=SourceRef("file:///a.pdf", "a.pdf", "1"),
+                pages=pages,
+                file_pages=150,
+            )
+        engine.dispose()
+        children = [
+            FORK.Process(target=work_through_outages, args=(server.url(), saved, errors))
+            for _ in range(3)
+        ]
+        for child in children:
+            child.start()
+        for _ in range(5):
+            time.sleep(moments.uniform(0.1, 0.6))
+            server.stop(crash=True)
+            time.sleep(moments.uniform(0.0, 0.5))
+            server.start()
+        for child in children:
+            child.join()
+        assert errors.empty(), errors.get()
+        with sessions.begin() as session:
+            check(session, 150, 20)
+            lost = "SELECT count(*) FROM pages WHERE state = 'quarantined'"
+            assert session.scalar(text(lost)) == 0
+            intact(session)
+        engine.dispose()
