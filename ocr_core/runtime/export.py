@@ -82,7 +82,7 @@ def publish(
         raise BundleExists(str(folder))
     _check_charset(network, facts)
     profile = _profile(network, facts)
-    still = copy.deepcopy(network).cpu().eval()
+    still = _plain(network)
     with tempfile.TemporaryDirectory(prefix="pagemill-export-") as draft:
         bundle = _written(still, Path(draft), facts, profile)
         batches = sample_batches(bundle, images)
@@ -117,6 +117,14 @@ def export_bundle(
     return publish(load_network(bundle), folder, facts, images, tolerance)
 
 
+def _plain(network: Network) -> Network:
+    """A copy in eval mode on the CPU, with its weights in the common memory layout."""
+    still = copy.deepcopy(network).cpu().eval()
+    for parameter in still.parameters():
+        parameter.data = parameter.data.contiguous()
+    return still
+
+
 def _check_charset(network: Network, facts: TrainedFacts) -> None:
     if not isinstance(network, RecognizerNetwork):
         return
@@ -142,8 +150,7 @@ def _written(
 ) -> Bundle:
     """The bundle that describes weights and graph, which are written into the folder."""
     graph, weights = folder / GRAPH, folder / WEIGHTS
-    state = {key: value.contiguous() for key, value in network.state_dict().items()}
-    save_file(state, weights)
+    save_file(network.state_dict(), weights)
     export_graph(with_probabilities(deploy_form(network)), graph, facts.kind, profile)
     return Bundle(
         name=facts.name,

@@ -12,6 +12,7 @@ from ocr_core.branches import RepDepthwise, RepLargeKernel
 from ocr_core.bundle import load_bundle
 from ocr_core.conv_norm import ConvNorm, Foldable, UpConvNorm
 from ocr_core.detection.lcnetv4_db import LCNetV4DB
+from ocr_core.lcnet import LCNet, LCNetConfig
 from ocr_core.networks import build, load_network
 from ocr_core.recognition.lstm_node import LstmNode
 from ocr_core.recognition.svtr_lcnetv4 import SvtrLCNetV4
@@ -111,6 +112,14 @@ def test_a_network_computes_the_same_without_its_batch_norms(
         assert differ(folded(images), network(images)) < 1e-4
     assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     assert any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+
+
+def test_pp_lcnet_computes_the_same_without_its_batch_norms() -> None:
+    network = LCNet(LCNetConfig(scale=0.25, classes=7)).eval()
+    images = torch.rand(2, 3, 64, 64)
+    settle_norms(network, [images])
+    with torch.inference_mode():
+        assert differ(deploy_form(network)(images), network(images)) < 1e-4
 
 
 def test_a_published_network_answers_the_same_with_its_branches(

@@ -149,7 +149,7 @@ def recognizer(
     sheet: Sheet, detector: tuple[Network, Bundle], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Network, Bundle]:
     crops = found_lines(sheet.page, detector[1])
-    network = trained_recognizer(crops)
+    network = trained_recognizer(crops).to(memory_format=torch.channels_last)  # as on a GPU
     folder = tmp_path_factory.mktemp("models") / "digits-rec"
     return network, publish(network, folder, facts("digits-rec"), crops)
 
