@@ -131,8 +131,8 @@ def test_a_bucket_is_opened_by_path_or_file_url(folder: Path) -> None:
 
 
 def test_other_addresses_are_refused_by_name(folder: Path) -> None:
-    with pytest.raises(BucketUnsupported, match=r"'s3://'"):
-        open_bucket("s3://bucket/prefix")
+    with pytest.raises(BucketUnsupported, match=r"'gs://'"):
+        open_bucket("gs://bucket/prefix")
     with pytest.raises(BucketUnsupported, match="another computer"):
         open_bucket("file://server/share")
     with pytest.raises(ObjectMissing):

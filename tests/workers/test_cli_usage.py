@@ -37,7 +37,7 @@ def test_help_lists_every_command_with_a_sentence() -> None:
         "nonsense",
         "run",
         "run missing.pdf",
-        "run s3://bucket/key",
+        "run gs://bucket/key",
         "ocr missing.png",
         "status --nonsense",
         "run . --mode maybe",
