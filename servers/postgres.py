@@ -39,10 +39,10 @@ class PostgresServer:
         self._settings = {**({} if durable else FAST), **settings}
         self._user = "nobody" if os.geteuid() == 0 else None
         self._password = secrets.token_hex(16)
-        self._programs = _programs()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.folder = private_folder("postgres", owner=self._user)
+        self._programs = self._reachable(_programs())
 
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy URL of one of its databases."""
@@ -96,6 +96,15 @@ class PostgresServer:
     ) -> None:
         self.stop(crash=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _reachable(self, programs: Path) -> Path:
+        """The programs where their user may run them: a copy if they lie in root's own folders."""
+        test = ["test", "-x", programs / "bin/postgres"]
+        if subprocess.run(as_user(test, self._user), check=False, cwd="/").returncode == 0:
+            return programs
+        place = self.folder / "programs"
+        shutil.copytree(programs, place)
+        return place
 
     def _make_cluster(self) -> None:
         secret = self.folder / "password"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -65,7 +66,8 @@ def copy_database(
     migrate(target)
     with source.connect() as reading, target.begin() as writing:
         _check(reading, writing)
-        copied = [_copy(each, reading, writing, progress) for each in _tables()]
+        with _index_afterwards(writing):
+            copied = [_copy(each, reading, writing, progress) for each in _tables()]
         _finish(writing)
     checkpoint(target)
     return copied
@@ -88,6 +90,19 @@ def _check(reading: Connection, writing: Connection) -> None:
     for each in _tables():
         if writing.execute(select(text("1")).select_from(each).limit(1)).first() is not None:
             raise CopyRefused(f"The target holds {each.name} already.")
+
+
+@contextmanager
+def _index_afterwards(connection: Connection) -> Iterator[None]:
+    """Make PostgreSQL's search index in one go, which takes a tenth of adding page by page."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    statement = "SELECT pg_get_indexdef('ix_page_texts_search'::regclass)"
+    definition = connection.exec_driver_sql(statement).scalar_one()
+    connection.exec_driver_sql("DROP INDEX ix_page_texts_search")
+    yield
+    connection.exec_driver_sql(definition)
 
 
 def _copy(each: Table, reading: Connection, writing: Connection, progress: Progress) -> Copied:
