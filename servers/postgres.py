@@ -99,12 +99,14 @@ class PostgresServer:
 
     def _reachable(self, programs: Path) -> Path:
         """The programs where their user may run them: a copy if they lie in root's own folders."""
-        test = ["test", "-x", programs / "bin/postgres"]
+        test: list[str | Path] = ["test", "-x", programs / "bin/postgres"]
         if subprocess.run(as_user(test, self._user), check=False, cwd="/").returncode == 0:
             return programs
         place = self.folder / "programs"
-        shutil.copytree(programs, place)
-        return place
+        package = programs.parent
+        for part in (package, package.with_name(f"{package.name}.libs")):  # found from each other
+            shutil.copytree(part, place / part.name)
+        return place / package.name / programs.name
 
     def _make_cluster(self) -> None:
         secret = self.folder / "password"
