@@ -12,6 +12,8 @@ from ocr_core.page import Box, Rotation, TextLine
 
 Image = npt.NDArray[np.uint8]
 """(H, W, 3) RGB."""
+Pixels = npt.NDArray[np.uint8]
+"""(H, W) grey, or (H, W, 3) RGB: what a sandbox child makes of a picture."""
 Mode = Literal["auto", "skip", "redo"]
 """What to do with a text layer: judge it, take it as it is, or ignore it."""
 Verdict = Literal["true", "partial", "none", "hidden", "garbage", "blank", "taken"]
@@ -73,10 +75,13 @@ class PageContent:
     """Pixels an inch along the width; after capping and enlarging."""
     verdict: Verdict
     image: Image | None = None
-    """Upright: EXIF orientation and /Rotate are applied. None if nothing is to be read."""
+    """Upright: EXIF orientation and /Rotate are applied. None if nothing is to be read.
+
+    RGB; inside the sandbox also Pixels.
+    """
     lines: tuple[TextLine, ...] = ()
     """Lines of the text layer; empty unless they are to be used."""
     areas: tuple[Box, ...] = ()
     """Where the image must be read; empty means the whole of it, when an image is given."""
     image_sha256: str | None = None
-    """Of the pixels, row by row; None without an image."""
+    """Of the pixels, row by row, one byte each where the file has no colours; None without any."""

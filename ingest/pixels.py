@@ -1,4 +1,4 @@
-"""Decoded pictures of any mode to (H, W, 3) uint8 sRGB. Runs inside the sandbox child only."""
+"""Decoded pictures of any mode to grey or sRGB uint8. Runs inside the sandbox child only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy.typing as npt
 from PIL import Image as Pil
 from PIL import ImageCms
 
-from ingest.content import Image
+from ingest.content import Image, Pixels
 from ocr_core.page import Rotation
 
 _DEEP = ("I", "F")
+_GREY = ("1", "L")
 _WHITE_IS_ZERO = 0
 _PHOTOMETRIC = 262
 _SURE_DPI = (50.0, 2400.0)
@@ -23,43 +24,52 @@ _LETTER_INCHES = 11.0
 
 
 def rgb_of(picture: Pil.Image) -> Image:
-    """The colours a person sees: alpha over white, CMYK through its profile, deep grey scaled."""
+    """The colours a person sees, (H, W, 3)."""
+    seen = pixels_of(picture)
+    return cv2.cvtColor(seen, cv2.COLOR_GRAY2RGB).astype(np.uint8) if seen.ndim == 2 else seen
+
+
+def pixels_of(picture: Pil.Image) -> Pixels:
+    """What a person sees: alpha over white, CMYK through its profile, deep grey scaled.
+
+    Grey where the mode has no colours: a third of the bytes to pass on.
+    """
     if picture.mode.startswith(_DEEP):
-        grey = _eight_bits(np.asarray(picture), white_is_zero=_white_is_zero(picture))
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        return _eight_bits(np.asarray(picture), white_is_zero=_white_is_zero(picture))
     if picture.has_transparency_data:
         picture = _over_white(picture)
     if picture.mode == "CMYK":
         picture = _through_profile(picture)
-    return np.asarray(picture.convert("RGB"))
+    return np.asarray(picture.convert("L" if picture.mode in _GREY else "RGB"))
 
 
-def decoded_jpeg(data: bytes, orientation: int = 1) -> Image | None:
+def decoded_jpeg(data: bytes, orientation: int = 1, *, grey: bool = False) -> Pixels | None:
     """The pixels of a JPEG file, turned as the EXIF orientation says; None if it is broken.
 
-    An orientation inside the file is not looked at: in a PDF it means nothing.
+    `grey`: it has one channel. An orientation inside the file is not looked at: in a PDF it means
+    nothing.
     """
-    how = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    how = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), how | cv2.IMREAD_IGNORE_ORIENTATION)
     if stored is None:
         return None
     upright = _TURNS.get(orientation, _as_it_is)(stored.astype(np.uint8, copy=False))
     return np.ascontiguousarray(upright)
 
 
-def _as_it_is(image: Image) -> Image:
+def _as_it_is(image: Pixels) -> Pixels:
     return image
 
 
 # EXIF 2.3, orientation: what has to be done to the stored rows to see them upright.
-_TURNS: dict[int, Callable[[Image], Image]] = {
+_TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
     4: lambda image: image[::-1],
-    5: lambda image: image.transpose(1, 0, 2),
-    6: lambda image: image.transpose(1, 0, 2)[:, ::-1],
-    7: lambda image: image.transpose(1, 0, 2)[::-1, ::-1],
-    8: lambda image: image.transpose(1, 0, 2)[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: image.swapaxes(0, 1)[:, ::-1],
+    7: lambda image: image.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda image: image.swapaxes(0, 1)[::-1],
 }
 ORIENTATION_OF_TURN: dict[Rotation, int] = {0: 1, 90: 6, 180: 3, 270: 8}
 
@@ -120,6 +130,8 @@ def _eight_bits(samples: npt.NDArray[np.generic], *, white_is_zero: bool) -> npt
 
 def _over_white(picture: Pil.Image) -> Pil.Image:
     see_through = picture.convert("RGBA")
+    if see_through.getchannel("A").getextrema() == (255, 255):  # all of it is opaque
+        return see_through.convert("RGB")
     paper = Pil.new("RGBA", picture.size, "white")
     return Pil.alpha_composite(paper, see_through)
 

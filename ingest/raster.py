@@ -15,7 +15,7 @@ from PIL import AvifImagePlugin, ImageFile, ImageOps
 from PIL import Image as Pil
 
 from ingest import pixels
-from ingest.content import DocumentFacts, Image, PageFacts
+from ingest.content import DocumentFacts, PageFacts, Pixels
 from ingest.errors import DamagedFile, NoPages, PageMissing, TooManyPages, TooManyPixels
 from ingest.media import Limits
 from ocr_core.page import Rotation
@@ -88,7 +88,7 @@ class RasterFile:
         self.frame(1, decode=not self._looks_whole(self.at(1)))
         return DocumentFacts(self.media_type, len(pages), pages)
 
-    def jpeg_pixels(self) -> Image | None:
+    def jpeg_pixels(self) -> Pixels | None:
         """The upright pixels of a plain JPEG, by the fastest way; None if it is anything else."""
         if self.media_type != "image/jpeg" or self._frames.mode not in ("L", "RGB"):
             return None
@@ -96,8 +96,10 @@ class RasterFile:
         data = self.path.read_bytes()
         if width * height > self.limits.max_pixels or b"\xff\xd9" not in data[-_TAIL:]:
             return None
-        scan = pixels.decoded_jpeg(data, orientation=orientation_of(self._frames))
-        return scan if scan is not None and scan.size == 3 * width * height else None
+        grey = self._frames.mode == "L"
+        scan = pixels.decoded_jpeg(data, orientation_of(self._frames), grey=grey)
+        whole = scan is not None and scan.shape[0] * scan.shape[1] == width * height
+        return scan if whole else None
 
     def frame(self, page_no: int, *, decode: bool = True) -> Pil.Image:
         """A frame, upright; larger than the limit of a page only where it cannot be made smaller.

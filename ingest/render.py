@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from ingest import ink, pdf, pixels
-from ingest.content import Image, Mode, PageContent
+from ingest.content import Mode, PageContent, Pixels
 from ingest.layer import Layer
 from ingest.layer_lines import text_lines
 from ingest.media import Limits
@@ -79,12 +79,12 @@ class _PdfPage:
         return picture_scale(self.box, self.layer.pictures, self.limits.max_pixels)
 
     @cached_property
-    def image(self) -> Image:
+    def image(self) -> Pixels:
         """The page, drawn to be read."""
         scan = self._scan()
         return pdf.draw(self.page, self.read_scale.x, self.read_scale.y) if scan is None else scan
 
-    def _scan(self) -> Image | None:
+    def _scan(self) -> Pixels | None:
         """The pixels of the one JPEG the page consists of, if it is to be drawn on just those.
 
         That is six times faster than to have MuPDF draw it, and without loss by shifted pixels.
@@ -95,7 +95,8 @@ class _PdfPage:
         size = (picture.width, picture.height)
         if self._drawn_size() != size or (jpeg := pdf.sole_jpeg(self.page)) is None:
             return None
-        scan = pixels.decoded_jpeg(jpeg, pixels.ORIENTATION_OF_TURN[picture.turn])
+        orientation = pixels.ORIENTATION_OF_TURN[picture.turn]
+        scan = pixels.decoded_jpeg(jpeg, orientation, grey=picture.channels == 1)
         return scan if scan is not None and scan.shape[1::-1] == size else None
 
     def _drawn_size(self) -> tuple[int, int]:
@@ -131,7 +132,9 @@ class _PdfPage:
         wanted = min(scale / POINTS_AN_INCH, ink.LONGEST_SIDE / longest)
         if native_dpi(self.box, self.layer.pictures) is None:
             return pdf.draw(self.page, wanted, wanted, grey=True), wanted
-        grey = cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY)
+        grey = self.image
+        if grey.ndim == 3:
+            grey = cv2.cvtColor(grey, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
         size = (math.ceil(self.box[2] * wanted), math.ceil(self.box[3] * wanted))
         return cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.uint8), wanted
 
@@ -175,7 +178,7 @@ def _raster_page(
     picture = document.frame(page_no, decode=image is None)
     stored = picture.size
     if image is None:
-        image = pixels.rgb_of(pixels.reduced(picture, limits.max_pixels))
+        image = pixels.pixels_of(pixels.reduced(picture, limits.max_pixels))
     else:
         stored = image.shape[1], image.shape[0]
     x_dpi, y_dpi = pixels.dpi_of(picture)
