@@ -2,7 +2,7 @@
 
 Requests, each with the field `export`:
 
-    open                     looks at the document: {kind, signature, anew}
+    open {archival}          looks at the document: {kind, signature, anew}
     page {page_no, length}   lays text over a page of a PDF; the text is `length` bytes of JSON at
                              the start of the shared memory
     picture {page_no}        makes the picture of a frame ready: its facts and {size}
@@ -42,7 +42,7 @@ class ExportDesk:
         """Do what is asked and announce the answer."""
         match request["export"]:
             case "open":
-                fields = self._open(document)
+                fields = self._open(document, archival=bool(request["archival"]))
             case "page":
                 self._page(request["page_no"], json.loads(os.pread(memory, request["length"], 0)))
                 fields = {}
@@ -58,10 +58,10 @@ class ExportDesk:
                 raise ValueError(f"no such request: {other!r}")
         return wire.put_answer(memory, fields, None)
 
-    def _open(self, document: Document) -> wire.Fields:
+    def _open(self, document: Document, *, archival: bool) -> wire.Fields:
         if not isinstance(document, PdfFile):
             return {"kind": "pictures"}
-        self._layered = LayeredPdf(document)
+        self._layered = LayeredPdf(document, archival=archival)
         return {
             "kind": "pdf",
             "signature": self._layered.signature,

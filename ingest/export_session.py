@@ -58,10 +58,12 @@ def export_session(
     pages: int,
     *,
     passwords: Sequence[str] = (),
+    archival: bool = False,
 ) -> Iterator[ExportSession]:
     """Open a document of so many pages for an export, in a child of its own.
 
-    Raises IngestError, as all that is asked of the session does.
+    `archival` asks for PDF/A-2b; of scans, whoever writes them sees to it. Raises IngestError, as
+    all that is asked of the session does.
     """
     limits = sandbox.limits
     slow = path.stat().st_size / BYTES_A_SECOND
@@ -72,7 +74,7 @@ def export_session(
     )
     child = sandbox.bear(path, passwords, patient, requests=pages + 1)
     try:
-        yield ExportSession(child)
+        yield ExportSession(child, archival=archival)
     finally:
         child.close()
 
@@ -80,9 +82,9 @@ def export_session(
 class ExportSession:
     """A document that is being exported."""
 
-    def __init__(self, child: Offspring) -> None:
+    def __init__(self, child: Offspring, *, archival: bool) -> None:
         self._child = child
-        fields = child.ask({"export": "open"}).fields
+        fields = child.ask({"export": "open", "archival": archival}).fields
         self.kind: Kind = "pdf" if fields.get("kind") == "pdf" else "pictures"
         self.signature: Signature = "signed" if fields.get("signature") == "signed" else "none"
         self.anew = bool(fields.get("anew"))

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+from ingest.archival import archival_copy, check_size, claim
 from ingest.content_stream import hides_text, without_unseen
 from ingest.errors import CertifiedPdf, PageDamaged
 from ingest.pdf import PdfFile, pymupdf
@@ -36,17 +37,24 @@ _POINTS_AN_INCH = 72.0
 
 
 class LayeredPdf:
-    """A PDF that is given its text, page by page; raises CertifiedPdf if that is forbidden."""
+    """A PDF that is given its text, page by page; raises CertifiedPdf if that is forbidden.
 
-    def __init__(self, file: PdfFile) -> None:
+    `archival` has it written anew as PDF/A-2b; raises NotArchivable if it cannot be.
+    """
+
+    def __init__(self, file: PdfFile, *, archival: bool = False) -> None:
+        self.signature: Signature = _signature(file.document)
+        if self.signature == "certified":
+            raise CertifiedPdf
+        self.anew = archival or _must_be_anew(file.document)
+        """Whether the whole file is written, not an increment."""
+        self._archival = archival
+        if archival:
+            check_size(Path(file.document.name).stat().st_size)
+            file.document = archival_copy(file.document)
         self._file = file
         self._document = file.document
         self._pdf = pymupdf._as_pdf_document(file.document)
-        self.signature: Signature = _signature(file.document, self._pdf)
-        if self.signature == "certified":
-            raise CertifiedPdf
-        self.anew = _must_be_anew(file.document)
-        """Whether the whole file is written, not an increment."""
         self._codes = Codes()
         self._font = [self._document.get_new_xref() for _ in range(OBJECTS)]
         self._hush: tuple[int, int] | None = None
@@ -85,6 +93,8 @@ class LayeredPdf:
         if not self._changed and not self.anew:
             return b""
         self._write_font()
+        if self._archival:
+            claim(self._document)
         return self._all() if self.anew else self._increment()
 
     def _font_name(self, page: Any) -> str:
@@ -239,7 +249,8 @@ def _inherited(page: Any, key: str) -> Any:
     return page.pdf_dict_get_inheritable(pymupdf.PDF_NAME(key))
 
 
-def _signature(document: Any, pdf: Any) -> Signature:
+def _signature(document: Any) -> Signature:
+    pdf = pymupdf._as_pdf_document(document)
     catalog = document.pdf_catalog()
     if document.xref_get_key(catalog, "Perms/DocMDP")[0] != "null":
         return "certified"

@@ -57,6 +57,7 @@ class SearchablePdf:
             path,
             first.document.file_pages or 1,
             passwords=self._services.settings.passwords,
+            archival=self._archival,
         )
         with session as export:
             if export.kind == "pictures":

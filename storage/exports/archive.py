@@ -7,8 +7,8 @@ made by LittleCMS, with the time of its making, which would make each file anoth
 from __future__ import annotations
 
 from functools import cache
-from xml.sax.saxutils import escape
 
+from storage.exports.markup import text
 from storage.exports.pdf_file import PdfFile, Stream
 
 _DATE = slice(24, 36)
@@ -48,7 +48,7 @@ def xmp(title: str, more: str = "") -> bytes:
 
     `more` are other descriptions (rdf:Description), to be kept.
     """
-    named = _TITLE.format(escape(title)) if title else ""
+    named = _TITLE.format(text(title)) if title else ""
     return _XMP.format(named=named, more=more).encode()
 
 
