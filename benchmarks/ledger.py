@@ -1,7 +1,8 @@
-"""How fast pages go through the ledger: claim and finish on SQLite, with several processes.
+"""How fast pages go through the ledger: claim and finish, with several processes.
 
-    python benchmarks/ledger.py
-    python benchmarks/ledger.py --processes 8 16 --work 0.2     # as busy as with OCR
+    python -m benchmarks.ledger
+    python -m benchmarks.ledger --processes 8 16 --work 0.2     # as busy as with OCR
+    python -m benchmarks.ledger --postgresql                    # on a server of its own
 
 Every process claims a page, pretends to read it for --work seconds and stores --lines lines of
 eight words with boxes, as workers do. Nothing else is measured: no file is opened, no model runs.
@@ -18,17 +19,26 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import text
 
 from ocr_core.page import TextLine, Word, quad_of
+from servers.postgres import PostgresServer
 from storage import ledger
-from storage.database import migrate, open_database, session_factory
+from storage.database import (
+    database_path,
+    is_file,
+    migrate,
+    open_database,
+    session_factory,
+)
 from storage.documents import SourceRef, add_document
 from storage.results import SavedPage
 
@@ -123,9 +133,8 @@ def work(url: str, options: argparse.Namespace, start: Any, answers: Any) -> Non
     answers.put(Measured(claims, finishes, time.process_time() - before))
 
 
-def measure(folder: Path, processes: int, options: argparse.Namespace) -> list[str]:
+def measure(url: str, processes: int, options: argparse.Namespace) -> list[str]:
     """Run one configuration; returns its row of the table."""
-    url = f"sqlite:///{folder}/{processes}.db"
     fill(url, options.pages)
     start, answers = FORK.Barrier(processes + 1), FORK.Queue()
     children = [
@@ -141,7 +150,6 @@ def measure(folder: Path, processes: int, options: argparse.Namespace) -> list[s
         child.join()
     claims = [value for one in seen for value in one.claims]
     finishes = [value for one in seen for value in one.finishes]
-    size = Path(f"{folder}/{processes}.db").stat().st_size
     return [
         str(processes),
         f"{len(finishes) / seconds:.0f}",
@@ -150,8 +158,35 @@ def measure(folder: Path, processes: int, options: argparse.Namespace) -> list[s
         f"{milliseconds(claims, 50)} / {milliseconds(claims, 99)}",
         f"{milliseconds(finishes, 50)} / {milliseconds(finishes, 99)}",
         f"{1000 * sum(one.cpu_seconds for one in seen) / len(finishes):.1f}",
-        f"{size / 1024 / len(finishes):.0f}",
+        f"{weight(url) / 1024 / len(finishes):.0f}",
     ]
+
+
+def weight(url: str) -> int:
+    """Bytes of the whole database."""
+    if is_file(url):
+        return database_path(url).stat().st_size
+    engine = open_database(url)
+    with engine.connect() as connection:
+        size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
+    engine.dispose()
+    return int(size)
+
+
+@contextmanager
+def databases(options: argparse.Namespace) -> Iterator[Callable[[int], str]]:
+    """Where the database of a configuration is to be made."""
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        if not options.postgresql:
+            yield lambda processes: f"sqlite:///{folder}/{processes}.db"
+            return
+        with PostgresServer(durable=True) as server:
+
+            def created(processes: int) -> str:
+                server.execute(f"CREATE DATABASE with{processes}")
+                return server.url(f"with{processes}")
+
+            yield created
 
 
 def milliseconds(values: Sequence[float], percent: int) -> str:
@@ -166,6 +201,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=50, help="lines of a page")
     parser.add_argument("--batch", type=int, default=1, help="pages of a claim")
     parser.add_argument("--work", type=float, default=0.0, help="seconds of pretended reading")
+    parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
     parser.add_argument("--folder", type=Path, help="where to make the databases; temporary")
     return parser.parse_args()
 
@@ -177,13 +213,15 @@ def main() -> None:
     table.add_column("finish p50 / p99 ms")
     table.add_column("CPU ms/page")
     table.add_column("kB/page")
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    with databases(options) as url_of:
         for processes in options.processes:
-            table.add_row(*measure(Path(folder), processes, options))
+            table.add_row(*measure(url_of(processes), processes, options))
     console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(
         f"{options.pages} pages of {options.lines} lines, {options.work:g} s of work, "
-        f"claims of {options.batch}; SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, "
+        f"claims of {options.batch}; "
+        f"{'PostgreSQL' if options.postgresql else f'SQLite {sqlite3.sqlite_version}'}, "
+        f"{os.cpu_count()} cores, "
         f"load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
     )
     console.print(table)
