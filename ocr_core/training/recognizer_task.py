@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -63,6 +64,7 @@ class RecognizerTask:
         self._held_out = held_out
         self._seed = seed
         self._centered = False
+        self._began_with = _copied(students.first) if recipe.keep else {}
 
     @property
     def labelled(self) -> LineSet:
@@ -85,14 +87,16 @@ class RecognizerTask:
     def evaluate(self, module: nn.Module) -> dict[str, float]:
         """See Task.evaluate; the second student's figures end in `_second`."""
         figures: dict[str, float] = {}
-        for ending, network in zip(("", "_second"), _students(module).each(), strict=False):
+        each = [self.deployable(module), *_students(module).each()[1:]]
+        for ending, network in zip(("", "_second"), each, strict=False):
             counts = read_counts(network, self._held_out, self.charset)
             figures |= {f"{name}{ending}": value for name, value in figures_of(counts).items()}
         return figures
 
-    def deployable(self, module: nn.Module) -> nn.Module:
-        """See Task.deployable."""
-        return _students(module).first
+    def deployable(self, module: nn.Module) -> RecognizerNetwork:
+        """See Task.deployable; a copy if it is given back some of the weights it began with."""
+        first = _students(module).first
+        return _mixed(first, self._began_with, self._recipe.keep) if self._began_with else first
 
     def _weighted(
         self, outputs: Sequence[RecognizerOutputs], batch: LineBatch, progress: float
@@ -256,6 +260,21 @@ def _stride(network: RecognizerNetwork) -> int:
 
 def _students(module: nn.Module) -> RecognizerStudents:
     return cast(RecognizerStudents, module)
+
+
+def _copied(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _mixed(
+    network: RecognizerNetwork, other: Mapping[str, Tensor], share: float
+) -> RecognizerNetwork:
+    """A copy of a network with `share` of another one's weights."""
+    mixed = copy.deepcopy(network)
+    for name, value in mixed.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(other[name].to(value.device), share)
+    return mixed
 
 
 def _sum(terms: Iterator[Tensor]) -> Tensor:

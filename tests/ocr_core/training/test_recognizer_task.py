@@ -1,12 +1,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from ocr_core.bundle import load_bundle
 from ocr_core.charset import Charset
 from ocr_core.recognition.crnn_lcnet import CrnnConfig, CrnnLCNet
 from ocr_core.training.devices import Device
@@ -179,3 +181,19 @@ def test_the_reader_finds_the_numbers_of_a_recipe() -> None:
     numbers = profile(RECOGNIZER_RECIPES["ppocrv2-rec"])
     assert (numbers["height"], numbers["stride"]) == (32, 4)
     assert profile(RECOGNIZER_RECIPES["finetune-rec"], {"height": 48})["height"] == 48
+
+
+def test_a_fine_tuned_network_is_published_with_a_part_of_what_it_was(lines: Lines) -> None:
+    recipe = replace(RECOGNIZER_RECIPES["finetune-rec-new-characters"], keep=0.25)
+    parent = load_bundle("ppocrv6-small-rec")
+    added = [replace(line, text="\ue000" if n == 0 else "a") for n, line in enumerate(lines())]
+    task = make_task(recipe, added, lines(2), unlabelled=lines(2), start=parent)
+    assert task.charset.classes == 18711
+    bias = task.module.first.head.bias
+    before = bias.detach().clone()
+    with torch.no_grad():
+        bias += 1
+    published = cast(CrnnLCNet, task.deployable(task.module))
+    assert torch.allclose(published.head.bias, before + 0.75, atol=1e-6)
+    assert torch.allclose(bias, before + 1)
+    assert set(terms(task, 0.0)) == {"ctc", "soft"}
