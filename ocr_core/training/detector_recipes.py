@@ -47,9 +47,8 @@ class DetectorRecipe:
     loss: DetectionLoss = SHIPPED
     collaboration: Collaboration = LABELS_ONLY
     pages: PageNumbers = field(default_factory=PageNumbers)
-    boxes: BoxProfile | None = field(default_factory=BoxProfile)
-    """How boxes are made of the map, in evaluations and in the published model; None: as by the
-    model the run starts from."""
+    boxes: BoxProfile = field(default_factory=BoxProfile)
+    """How boxes are made of the map, in evaluations and in the published model."""
     loop: LoopOptions = field(default_factory=lambda: LoopOptions(steps=20_000))
 
     def __post_init__(self) -> None:
@@ -71,16 +70,14 @@ def profile(recipe: DetectorRecipe, parent: Mapping[str, Any] | None = None) -> 
 
     `parent` are those of the model the run starts from; its input stays as it was.
     """
-    numbers = {**IMAGENET, "multiple": 32, **(parent or {})}
-    boxes = recipe.boxes or (None if parent else BoxProfile())
-    if boxes is None:
-        return numbers
     return {
-        **numbers,
-        "threshold": boxes.threshold,
-        "box_threshold": boxes.box_threshold,
-        "unclip": boxes.unclip_ratio,
-        "max_candidates": boxes.max_candidates,
+        **IMAGENET,
+        "multiple": 32,
+        **(parent or {}),
+        "threshold": recipe.boxes.threshold,
+        "box_threshold": recipe.boxes.box_threshold,
+        "unclip": recipe.boxes.unclip_ratio,
+        "max_candidates": recipe.boxes.max_candidates,
     }
 
 
@@ -98,7 +95,7 @@ _FINETUNE = DetectorRecipe(
         copy_paste=CopyPaste(probability=0.5),
         targets=V6_TARGETS,
     ),
-    boxes=None,
+    boxes=BoxProfile(unclip_ratio=1.6),  # as v6-small is read
     loop=LoopOptions(steps=400, lr=1e-4, optimizer="adamw", clip=5.0, evaluate_every=100),
 )
 
