@@ -188,6 +188,9 @@ class LayeredPdf:
 
     def _shows_text(self, page_no: int) -> bool:
         """Whether a page has other text than ours."""
+        names = [name for _, _, _, name, *_ in self._document.get_page_fonts(page_no - 1)]
+        if all(name == NAME for name in names):  # far cheaper than to look at the text
+            return False
         spans = self._file.page(page_no).get_texttrace()
         return any(NAME not in span["font"] for span in spans)
 

@@ -34,7 +34,7 @@ _RISE = 0.25
 """Points by which the foot of a word may be off."""
 _SLANT = 1.6
 """Points a word's end may lie above or below its start for its line to be written level."""
-_ROUNDED = 0.2
+_ROUNDED = 0.3
 """Points by which a word may be longer or shorter, to save digits; the next one is not moved."""
 _SMALLEST = 1e-3
 _RIGHT_TO_LEFT = {"R", "AL"}
@@ -154,25 +154,29 @@ def _rows(boxes: Sequence[_Box]) -> Iterator[list[_Box]]:
 
 def _fitted(row: Sequence[_Box]) -> list[_Box]:
     """Words that touch where no space divides them, and leave room where one does."""
-    fitted = list(row)
-    for at, (left, right) in enumerate(pairwise(row)):
-        left = fitted[at]
-        if right.spaced:
-            lacking = max(0.0, LEAST_SPACE * left.height - (right.start - left.end)) / 2
-            end = left.end - min(lacking, _MOST_TAKEN * (left.end - left.start))
-            start = right.start + min(lacking, _MOST_TAKEN * (right.end - right.start))
+    starts, ends = [box.start for box in row], [box.end for box in row]
+    for at in range(len(row) - 1):
+        gap = starts[at + 1] - ends[at]
+        if row[at + 1].spaced:
+            lacking = max(0.0, LEAST_SPACE * row[at].height - gap) / 2
+            ends[at] -= min(lacking, _MOST_TAKEN * (ends[at] - starts[at]))
+            starts[at + 1] += min(lacking, _MOST_TAKEN * (ends[at + 1] - starts[at + 1]))
         else:
-            end = start = max((left.end + right.start) / 2, left.start + _SMALLEST)
-        fitted[at] = replace(left, end=end)
-        fitted[at + 1] = replace(right, start=start, end=max(right.end, start + _SMALLEST))
-    return fitted
+            ends[at] = starts[at + 1] = max(ends[at] + gap / 2, starts[at] + _SMALLEST)
+            ends[at + 1] = max(ends[at + 1], starts[at + 1] + _SMALLEST)
+    return [
+        replace(box, start=start, end=end)
+        for box, start, end in zip(row, starts, ends, strict=True)
+    ]
 
 
 def _row(row: Sequence[_Box], frame: _Frame, codes: Codes) -> bytes:
-    height = row[0].height
+    height = round(row[0].height, 1) or _SMALLEST
     x, y = frame.point(row[0].start, row[0].foot)
     (a, b), (c, d) = ((height * x, height * y) for x, y in (frame.along, frame.up))
-    matrix = " ".join(_number(value, 4) for value in (a, b, c, d)) + f" {_number(x)} {_number(y)}"
+    matrix = " ".join(
+        [*(_number(value, 4) for value in (a, b, c, d)), _number(x, 1), _number(y, 1)]
+    )
     pen = _Pen(row[0].start, row[0].foot, height)
     shown = b"".join(_stretch(stretch, pen, codes) for stretch in _stretches(row))
     return matrix.encode() + b" Tm" + shown + (b"\n0 Ts\n" if pen.risen else b"\n")
@@ -262,7 +266,7 @@ def _stretch(stretch: _Stretch, pen: _Pen, codes: Codes) -> bytes:
     shown = _string(codes.encoded(stretch.text + BLANK))
     if stretch.following <= stretch.end:  # the row ends
         return before + shown + b"Tj"
-    jump = round((pen.at + BLANK_WIDTH / EM * em - stretch.following) / em * EM)
+    jump = round((pen.at + BLANK_WIDTH / EM * em - stretch.following) / em * EM, -1)
     pen.at += (BLANK_WIDTH - jump) / EM * em
     return before + b"[" + shown + b"%d]TJ" % jump
 
