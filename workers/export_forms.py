@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Literal
 
-from storage.exports import alto, comma_separated, hocr, jsonl, markdown, pagexml, text
+from storage.exports import alto, comma_separated, hocr, jsonl, layout, markdown, pagexml, text
 from storage.exports.rows import TABLES
 from storage.pages import PageRecord
 
@@ -21,6 +21,8 @@ class Options:
 
     rows: Literal["lines", "words"] = "lines"
     """What a row of a table is."""
+    layout: bool = False
+    """Whether plain text stands as on the page, not in reading order."""
     archival: bool = False
     """Whether PDFs are to be PDF/A-2b."""
 
@@ -44,6 +46,10 @@ def _encoded(render: Render, pages: Iterable[PageRecord], file: IO[bytes]) -> No
     file.writelines(piece.encode() for piece in render(pages))
 
 
+def _text(options: Options) -> Writer:
+    return partial(_encoded, layout.render if options.layout else text.render)
+
+
 def _csv(options: Options) -> Writer:
     return partial(_encoded, partial(comma_separated.render, table=TABLES[options.rows]))
 
@@ -59,7 +65,7 @@ def _page_xml(pages: Iterable[PageRecord]) -> Iterator[str]:
 
 
 FORMS = {
-    "txt": Form("txt", _lines(text.render)),
+    "txt": Form("txt", _text),
     "md": Form("md", _lines(markdown.render)),
     "jsonl": Form("jsonl", _lines(jsonl.render)),
     "hocr": Form("hocr", _lines(hocr.render)),

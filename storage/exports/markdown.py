@@ -1,9 +1,10 @@
 """Markdown: paragraphs instead of lines, headings where the size leaves no doubt.
 
 A comment names every page. Lines of a block make a paragraph until one stops short of the block's
-right edge, leaves a gap or is followed by a list item; lines side by side are a row of their own;
-words hyphenated at the line's end become whole. A short block in much larger letters than the
-page's is a heading. Characters that Markdown would take for its own are escaped; bullets and
+right edge, leaves a gap or is followed by a list item; lines side by side are a row of their own,
+and rows below each other whose cells stand in the same columns are a table, its first row the
+head; words hyphenated at the line's end become whole. A short block in much larger letters than
+the page's is a heading. Characters that Markdown would take for its own are escaped; bullets and
 numbers at the start stay, for they are lists.
 """
 
@@ -28,6 +29,8 @@ SHORT_RATIO = 0.85
 """A line that reaches less of its block's width ends the paragraph."""
 GAP_RATIO = 0.8
 """So many line heights between two lines are a gap."""
+TABLE_ROWS = 3
+"""Fewer rows than this are a table only if they have more than two columns."""
 
 _BULLET = re.compile(r"[•◦▪■●○‣⁃·]\s*")
 _LIST_ITEM = re.compile(r"(?:[•◦▪■●○‣⁃·]|[-+*–]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s)")
@@ -58,8 +61,11 @@ def _block(lines: Sequence[TextLine], body: float | None) -> Iterator[str]:
     if level:
         yield "#" * level + " " + _escaped(_joined(lines))
         return
-    for paragraph in _paragraphs(lines):
-        yield _item(_joined(paragraph))
+    for table, part in _tables_apart(list(_rows(lines))):
+        if table:
+            yield _table(part)
+        else:
+            yield from (_item(_joined(paragraph)) for paragraph in _paragraphs(part, lines))
 
 
 def _size(line: TextLine) -> float:
@@ -91,11 +97,81 @@ def _heading_level(lines: Sequence[TextLine], body: float | None) -> int:
     return next((level for level, least in enumerate(HEADING_RATIOS, 1) if ratio >= least), 0)
 
 
-def _paragraphs(lines: Sequence[TextLine]) -> Iterator[list[TextLine]]:
+Row = Sequence[TextLine]
+"""Lines side by side."""
+
+
+def _tables_apart(rows: Sequence[Row]) -> Iterator[tuple[bool, Sequence[Row]]]:
+    """Yield rows that make a table together, and those between tables; True with a table."""
+    begun = at = 0
+    while at < len(rows):
+        end = _table_end(rows, at)
+        if end == at:
+            at += 1
+            continue
+        if begun < at:
+            yield False, rows[begun:at]
+        yield True, rows[at:end]
+        begun = at = end
+    if begun < len(rows):
+        yield False, rows[begun:]
+
+
+def _table_end(rows: Sequence[Row], start: int) -> int:
+    """Where a table ends that begins with this row; `start` itself if none does."""
+    end = start
+    while end < len(rows) and len(rows[end]) > 1 and _fits(rows[start : end + 1]):
+        end += 1
+    columns = len(_columns(rows[start:end])) if end > start else 0
+    return end if end - start >= (2 if columns > 2 else TABLE_ROWS) else start
+
+
+def _fits(rows: Sequence[Row]) -> bool:
+    """Whether no two cells of a row stand in one column of all rows."""
+    columns = _columns(rows)
+    places = ([_column_of(cell, columns) for cell in row] for row in rows)
+    return all(len(set(row)) == len(row) for row in places)
+
+
+def _columns(rows: Sequence[Row]) -> list[tuple[float, float]]:
+    """Left and right of each column: cells that share any of the width belong together."""
+    columns: list[tuple[float, float]] = []
+    for left, right in sorted((cell.box[0], cell.box[2]) for row in rows for cell in row):
+        if columns and left < columns[-1][1]:
+            columns[-1] = (columns[-1][0], max(columns[-1][1], right))
+        else:
+            columns.append((left, right))
+    return columns
+
+
+def _column_of(cell: TextLine, columns: Sequence[tuple[float, float]]) -> int:
+    return next(
+        at for at, (_, right) in enumerate(columns) if cell.box[0] < right or at == len(columns) - 1
+    )
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """A table as GitHub writes it; a column that a row leaves out is empty there."""
+    columns = _columns(rows)
+    written = []
+    for row in rows:
+        cells = [""] * len(columns)
+        for cell in row:
+            cells[_column_of(cell, columns)] = _cell(cell.text)
+        written.append(f"| {' | '.join(cells)} |")
+    return "\n".join([written[0], f"|{'---|' * len(columns)}", *written[1:]])
+
+
+def _cell(text: str) -> str:
+    return _escaped(" ".join(text.split())).replace("|", "\\|")
+
+
+def _paragraphs(rows: Sequence[Row], lines: Sequence[TextLine]) -> Iterator[list[TextLine]]:
+    """Yield the lines of each paragraph of some rows of a block that has these lines."""
     left = min(line.box[0] for line in lines)
     right = max(line.box[2] for line in lines)
     paragraph: list[TextLine] = []
-    for row, following in pairwise([*_rows(lines), []]):
+    for row, following in pairwise([*rows, []]):
         paragraph += row
         if (
             not following

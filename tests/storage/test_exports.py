@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_core.page import TextLine, Word, quad_of
-from storage.exports import jsonl, markdown, text
+from storage.exports import jsonl, layout, markdown, text
 from storage.pages import DocumentRef, PageRecord, ReadBy
 
 MakeLine = Callable[..., TextLine]
@@ -151,6 +151,55 @@ def test_cells_side_by_side_are_a_row_of_their_own(make_line: MakeLine) -> None:
     assert body(*lines) == "Milk 1.20\n\nBread 2.50\n\nThank you for coming"
 
 
+def test_three_rows_in_the_same_columns_are_a_table(make_line: MakeLine) -> None:
+    lines = [
+        make_line("Item", y=0, width=60),
+        make_line("Each", x=200, y=0, width=60),
+        make_line("Sum", x=300, y=0, width=60),
+        make_line("Milk | cream", y=25, width=120),
+        make_line("3.60", x=310, y=27, width=50),
+        make_line("Bread", y=50, width=80),
+        make_line("2.50", x=205, y=50, width=50),
+        make_line("5.00", x=310, y=50, width=50),
+        make_line("Thank you for coming", y=75, width=360),
+    ]
+    assert body(*lines).split("\n\n") == [
+        "| Item | Each | Sum |\n|---|---|---|\n"
+        "| Milk \\| cream |  | 3.60 |\n| Bread | 2.50 | 5.00 |",
+        "Thank you for coming",
+    ]
+
+
+def test_columns_of_text_that_do_not_line_up_are_no_table(make_line: MakeLine) -> None:
+    lines = [
+        make_line(f"{word}{n}", x=x + 90 * (n % 2), y=25 * n, width=100)
+        for n in range(4)
+        for word, x in (("left", 0), ("right", 120))
+    ]
+    assert "|" not in body(*lines)
+
+
+def test_layout_puts_lines_where_they_stand(make_line: MakeLine) -> None:
+    lines = [
+        make_line("Invoice", x=100, y=0),
+        make_line("4711", x=300, y=3),
+        make_line("税额", x=100, y=100, width=40),
+        make_line("Sum", x=300, y=100),
+    ]
+    assert "".join(layout.render([page(*lines), spoilt(2)])).split("\n") == [
+        "Invoice             4711",
+        "",
+        "",
+        "税额                Sum",
+        "\f",
+    ]
+
+
+def test_layout_loses_no_text_where_lines_run_into_each_other(make_line: MakeLine) -> None:
+    lines = [make_line("wide words here", x=0), make_line("too", x=20), make_line("near", x=22)]
+    assert "".join(layout.render([page(*lines)])) == "wide words here too near\n"
+
+
 def test_list_items_stay_apart(make_line: MakeLine) -> None:
     lines = paragraph(make_line, "We need", "• milk", "• bread and", "butter", "2) salt")
     assert body(*lines) == "We need\n\n- milk\n\n- bread and butter\n\n2) salt"
@@ -204,6 +253,8 @@ def test_no_page_is_too_odd_to_export(
     written = "".join(markdown.render([odd, odd]))
     assert written.count("<!-- page 1 -->") >= 2
     assert "".join(text.render([odd, odd])).count("\f") == 1
+    kept = "".join(layout.render([odd])).split()
+    assert sorted(kept) == sorted(part for line in odd.lines for part in line.text.split())
     (line, _) = jsonl.render([odd, odd])
     assert json.loads(line)["text"] == odd.text
 
@@ -213,7 +264,7 @@ def test_nothing_that_was_read_is_lost_in_markdown(make_line: MakeLine) -> None:
     assert re.findall(r"word\d+", body(*lines)) == [f"word{n}" for n in range(30)]
 
 
-@pytest.mark.parametrize("writer", [text, jsonl, markdown])
+@pytest.mark.parametrize("writer", [text, layout, jsonl, markdown])
 def test_writers_take_pages_one_by_one(writer: object, make_line: MakeLine) -> None:
     taken = []
 

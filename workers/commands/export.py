@@ -47,6 +47,7 @@ def _form(context: click.Context, parameter: click.Parameter, value: str) -> str
     default="lines",
     help="What a row of csv and parquet is [lines].",
 )
+@click.option("--layout", is_flag=True, help="Keep the layout of the page in txt.")
 @click.option("--pdfa", is_flag=True, help="Make PDFs archival: PDF/A-2b.")
 @options("database", "bucket", "pages", "password")
 @pass_invocation
@@ -60,6 +61,7 @@ def export(
     output: Path | None,
     watch: Path | None,
     rows: Literal["lines", "words"],
+    layout: bool,
     pdfa: bool,
 ) -> None:
     """Write what was read of each DOC to stdout, a file, or several into a folder.
@@ -69,7 +71,7 @@ def export(
     """
     from workers.services import Services
 
-    chosen = Options(rows=rows, archival=pdfa)
+    chosen = Options(rows=rows, layout=layout, archival=pdfa)
     if watch is not None:
         if documents or everything or output:
             raise click.UsageError("--watch writes every document, into its folder.")
