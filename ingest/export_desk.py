@@ -36,7 +36,7 @@ class ExportDesk:
 
     def __init__(self) -> None:
         self._layered: LayeredPdf | None = None
-        self._ready = b""
+        self._ready: bytes | bytearray = b""
 
     def answer(self, document: Document, request: dict[str, Any], memory: int) -> bytes:
         """Do what is asked and announce the answer."""

@@ -88,7 +88,7 @@ class LayeredPdf:
         if replace and self._shows_text(page_no):
             self._hush_old(page)
 
-    def finish(self) -> bytes:
+    def finish(self) -> bytes | bytearray:
         """The increment, or the whole file anew; empty if there was nothing to add."""
         if not self._changed and not self.anew:
             return b""
@@ -210,13 +210,13 @@ class LayeredPdf:
             if each.stream is not None:
                 self._document.update_stream(xref, each.stream)
 
-    def _increment(self) -> bytes:
+    def _increment(self) -> bytearray:
         options = mupdf.PdfWriteOptions()
         options.do_incremental = 1
         output = _Tail(Path(self._document.name).stat().st_size)
         mupdf.pdf_write_document(self._pdf, output, options)
         output.fz_close_output()
-        return bytes(output.kept)
+        return output.kept
 
     def _all(self) -> bytes:
         written: bytes = self._document.tobytes(
