@@ -66,8 +66,8 @@ class RecognizerRecipe:
     """Parts of the network that are not trained, by the beginning of their names."""
     keep: float = 0.0
     """How much of the weights it began with a fine-tuned network is given back when it is measured
-    and published, 0 to 1: half of the way between both forgets a quarter and has learned most
-    (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903)."""
+    and published, 0 to 1. Half of the way between two such networks most of what is new is learned
+    and little forgotten (WiSE-FT, Wortsman et al. 2022, arXiv:2109.01903)."""
     fixed_norms: bool = False
     """Whether batch norms keep their statistics: for small batches of a trained network."""
     lines: LineNumbers = field(default_factory=LineNumbers)
@@ -119,7 +119,7 @@ FINETUNE = RecognizerRecipe(
     network=None,
     charset="parent",
     distillation=Distillation(soft=1.0, text=1.0, confidence=0.7),
-    keep=0.4,
+    keep=0.6,
     fixed_norms=True,
     lines=LineNumbers(
         labelled=8, replay=3, unlabelled=3, augment=replace(DOCUMENTS, warp=0.2, join=0.0)
