@@ -417,3 +417,25 @@ def test_the_queue_is_served_by_its_indexes(engine: Engine, sessions: Sessions, 
     scans = [plan for plan in plans if plan.startswith(("SCAN pages", "USE TEMP"))]
     assert any("ix_pages_waiting" in plan for plan in plans)
     assert all("ix_pages_leases" in plan or "ix_pages_quarantined" in plan for plan in scans)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_server_claims_in_the_order_of_its_index(
+    engine: Engine, sessions: Sessions, add: Add
+) -> None:
+    add("a.pdf", 300)
+    plans: list[str] = []
+
+    def explain(connection: Any, cursor: object, sql: str, values: Any, *_: object) -> None:
+        if sql.startswith("WITH chosen"):
+            with connection.connection.driver_connection.cursor() as explained:
+                explained.execute("ANALYZE pages")
+                explained.execute("EXPLAIN " + sql, values)
+                plans.append("\n".join(row[0] for row in explained))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    claim(sessions, 2)
+    (plan,) = plans
+    assert "LockRows" in plan
+    assert "Index Scan using ix_pages_waiting" in plan
+    assert "Sort" not in plan
