@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
+from benchmarks.servers.postgres import PostgresServer
 from ocr_core.page import TextLine, Word, quad_of
-from servers.postgres import PostgresServer
 from storage import ledger
 from storage.database import (
     database_path,

@@ -24,8 +24,8 @@ from sqlalchemy import text
 from benchmarks import record
 from benchmarks.machine import describe
 from benchmarks.search import percentile
+from benchmarks.servers.postgres import PostgresServer
 from benchmarks.tables import markdown
-from servers.postgres import PostgresServer
 from storage import ledger
 from storage.database import migrate, open_database, session_factory
 

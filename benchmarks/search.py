@@ -30,9 +30,9 @@ from sqlalchemy.orm import Session
 
 from benchmarks import record
 from benchmarks.machine import describe
+from benchmarks.servers.postgres import PostgresServer
 from benchmarks.tables import markdown
 from ocr_core.page import TextLine, quad_of
-from servers.postgres import PostgresServer
 from storage.copying import copy_database
 from storage.database import migrate, open_database, session_factory
 from storage.results import SavedPage, prepare

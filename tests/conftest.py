@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from servers.postgres import PostgresServer
-    from servers.s3 import S3Server
+    from benchmarks.servers.postgres import PostgresServer
+    from benchmarks.servers.s3 import S3Server
 
 # A busy machine is slow, and slowness is no fault of what is tested.
 settings.register_profile("pagemill", deadline=None)
@@ -23,7 +23,7 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the whole run, with a migrated database to copy."""
-    from servers.postgres import PostgresServer  # most files need none of this
+    from benchmarks.servers.postgres import PostgresServer  # most files need none of this
     from storage.database import migrate, open_database
 
     with PostgresServer() as server:
@@ -46,7 +46,7 @@ def postgresql_url(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def moto() -> Iterator[S3Server]:
     """An S3 server for the whole run that takes every key."""
-    from servers.s3 import MotoServer
+    from benchmarks.servers.s3 import MotoServer
 
     with MotoServer() as server:
         yield server
@@ -55,7 +55,7 @@ def moto() -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def seaweed() -> Iterator[S3Server]:
     """A real S3 store for the whole run."""
-    from servers.s3 import SeaweedServer
+    from benchmarks.servers.s3 import SeaweedServer
 
     with SeaweedServer() as server:
         yield server

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from servers.postgres import PostgresServer
-from servers.s3 import S3Server
+from benchmarks.servers.postgres import PostgresServer
+from benchmarks.servers.s3 import S3Server
 
 INBOX = Path(__file__).resolve().parents[1] / "data" / "inbox"
 PROGRAM = "import sys; from workers.cli import main; sys.exit(main())"

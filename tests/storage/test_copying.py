@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from servers.postgres import PostgresServer
+from benchmarks.servers.postgres import PostgresServer
 from storage import ledger, overview
 from storage.copying import copy_database
 from storage.database import migrate, open_database, session_factory

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from servers.postgres import PostgresServer
+from benchmarks.servers.postgres import PostgresServer
 from storage import ledger
 from storage.database import migrate, open_database, session_factory
 from storage.documents import SourceRef, add_document, settle

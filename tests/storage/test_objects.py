@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers.s3 import MotoServer, S3Server
 from ingest.errors import SourceChanged, SourceMissing
 from ingest.spool import Spool
 from ingest.watch import FolderWatch
-from servers.s3 import MotoServer, S3Server
 from storage import objects
 from storage.buckets import Bucket, SourceObject, open_bucket
 from storage.errors import (

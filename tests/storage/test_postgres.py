@@ -10,7 +10,7 @@ from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from servers.postgres import PostgresServer
+from benchmarks.servers.postgres import PostgresServer
 from storage import bulk, ledger
 from storage import postgres as connecting
 from storage.database import is_file, migrate, open_database, session_factory

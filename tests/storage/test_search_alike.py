@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session, sessionmaker
 
+from benchmarks.servers.postgres import PostgresServer
 from ocr_core.page import TextLine, quad_of
-from servers.postgres import PostgresServer
 from storage import ledger, matching
 from storage.database import migrate, open_database, session_factory
 from storage.documents import SourceRef, add_document

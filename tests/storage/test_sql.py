@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from servers.postgres import PostgresServer
+from benchmarks.servers.postgres import PostgresServer
 from storage.database import database_path
 from storage.errors import (
     DatabaseMissing,

@@ -17,7 +17,7 @@ from types import TracebackType
 
 import psycopg
 
-from servers.processes import (
+from benchmarks.servers.processes import (
     ServerFailed,
     as_user,
     free_port,

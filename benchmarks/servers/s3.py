@@ -15,7 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from servers.processes import ServerFailed, as_user, free_port, private_folder, stop, wait_until
+from benchmarks.servers.processes import (
+    ServerFailed,
+    as_user,
+    free_port,
+    private_folder,
+    stop,
+    wait_until,
+)
 
 _KEY, _SECRET = "pagemill", "not-a-secret"
 
