@@ -21,6 +21,8 @@ REASONS = {
     "unknown_characters": "the text has characters that the charset lacks",
     "too_long": "the text has more characters than the network has steps for this line",
     "too_small": "the line is too small to be read",
+    "too_wide": "the line is wider than the network is trained with",
+    "teacher_unsure": "the teacher is not sure what an unlabelled line says",
     "no_font": "the text to draw has characters that no font has",
     "no_font_for_text": "no single font has the whole text, or the look cannot write it",
     "unusable_font": "the font file cannot be opened at any size",
