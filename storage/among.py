@@ -1,4 +1,4 @@
-"""`column in (numbers)` for any number of numbers, which travel as one value."""
+"""`column in (numbers)` for any number of numbers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
+FEW = 64
+
 
 def among(
     column: InstrumentedAttribute[int] | Column[int], numbers: Collection[int]
 ) -> ColumnElement[bool]:
-    """Whether a column is one of some numbers; a database takes some ten thousand parameters."""
+    """Whether a column is one of some numbers.
+
+    A few are parameters of their own, which a planner can count; many travel as one value, for a
+    database takes only some ten thousand parameters.
+    """
+    if len(numbers) <= FEW:
+        return column.in_(sorted(numbers))
     return _Among(column, bindparam(None, sorted(numbers), type_=_Numbers()))
 
 
