@@ -14,7 +14,6 @@ are good at level text, and pdf.js loses the end of a line that is not.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,6 +22,7 @@ from ocr_core.page import Point, TextLine
 from storage.exports.affine import Affine, moved_quad
 from storage.exports.glyphless import BLANK, BLANK_WIDTH, EM, WIDTH, Codes
 from storage.exports.parts import Part, parts_of
+from storage.exports.visual_order import as_seen, has_right_to_left
 
 LEAST_SPACE = 0.12
 """Of the height of a line: readers overlook narrower gaps, so words make room for them."""
@@ -37,8 +37,6 @@ _SLANT = 1.6
 _ROUNDED = 0.3
 """Points by which a word may be longer or shorter, to save digits; the next one is not moved."""
 _SMALLEST = 1e-3
-_RIGHT_TO_LEFT = {"R", "AL"}
-_FROM_LEFT = {"L", "EN", "AN"}
 
 
 def operators(lines: Iterable[TextLine], place: Affine, font: str, codes: Codes) -> bytes:
@@ -99,7 +97,7 @@ def _line(line: TextLine, place: Affine, codes: Codes) -> Iterator[bytes]:
         return
     frame = _frame(moved_quad(place, line.quad), parts)
     boxes = [_box(part, frame) for part in parts]
-    if _has_right_to_left(line.text):
+    if has_right_to_left(line.text):
         boxes = _in_visual_order(boxes)
     for row in _rows(boxes):
         yield _row(_fitted(row), frame, codes)
@@ -292,13 +290,6 @@ def _number(value: float, digits: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-# Text that runs from the right
-
-
-def _has_right_to_left(text: str) -> bool:
-    return any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)
-
-
 def _in_visual_order(boxes: Sequence[_Box]) -> list[_Box]:
     """Words from left to right, their characters as they are seen from left to right.
 
@@ -309,20 +300,4 @@ def _in_visual_order(boxes: Sequence[_Box]) -> list[_Box]:
     for left, right in pairwise(order):
         apart = abs(left - right) != 1 or boxes[max(left, right)].spaced
         ordered.append(replace(boxes[right], spaced=apart))
-    return [replace(box, text=_seen(box.text)) for box in ordered]
-
-
-def _seen(word: str) -> str:
-    """Characters of a word from left to right: its runs turned round, its numbers and Latin not."""
-    if not _has_right_to_left(word):
-        return word
-    runs: list[list[str]] = []
-    from_left = False
-    for character in word:
-        kind = unicodedata.bidirectional(character)
-        if kind in _FROM_LEFT and from_left:
-            runs[-1].append(character)
-        else:
-            runs.append([character])
-        from_left = kind in _FROM_LEFT
-    return "".join("".join(run) for run in reversed(runs))
+    return [replace(box, text=as_seen(box.text)) for box in ordered]
