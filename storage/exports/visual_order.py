@@ -1,4 +1,4 @@
-"""Words that run from the right, as they are seen from left to right (Unicode Annex 9, one level)."""
+"""Words that run from the right, as they are seen from left to right (UAX 9, one level)."""
 
 from __future__ import annotations
 
