@@ -48,7 +48,7 @@ def as_user(command: Sequence[str | Path], user: str | None) -> list[str]:
     change: list[str] = []
     if user is not None:
         change = [f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
-    return [setpriv, *change, "--pdeathsig=INT", "--", *(str(part) for part in command)]
+    return [setpriv, *change, "--pdeathsig=KILL", "--", *(str(part) for part in command)]
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
