@@ -177,7 +177,8 @@ class RedisServer:
 
     def start(self) -> None:
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
-        durable = ["--appendonly", "yes", "--appendfsync", "everysec", "--dir", str(self.folder)]
+        # "everysec" holds writes back while a slow disk still syncs, and a kill would lose them
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--dir", str(self.folder)]
         self.process = subprocess.Popen(
             [self.program, *options, *durable], stdout=subprocess.DEVNULL
         )
