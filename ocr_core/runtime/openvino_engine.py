@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +45,8 @@ _M_MMAP_THRESHOLD = -3  # from malloc.h of glibc
 class OpenVinoSession:
     """One graph, compiled for any shape and, once needed, for the latest large one.
 
-    Only one of the two holds memory for features at a time, and the large one only while it runs.
+    The large one holds memory for features only while it runs, and no other graph of the thread
+    holds any then.
     """
 
     engine: Engine = "openvino"
@@ -71,6 +74,7 @@ class OpenVinoSession:
             self._any_shape = self._compile(self._model)
         except RuntimeError as error:
             raise ModelDamaged(f"{bundle.graph}: {error}") from error
+        _OPENED[self] = threading.get_ident()
         self._one_shape: _Compiled | None = None
         self._shape: tuple[int, ...] = ()
         self._broken = False
@@ -105,7 +109,9 @@ class OpenVinoSession:
     def _graph(self, shape: tuple[int, ...]) -> _Compiled:
         if shape[0] * shape[2] * shape[3] < LARGE:
             return self._any_shape
-        self._any_shape.compiled.release_memory()
+        for session, thread in list(_OPENED.items()):
+            if thread == threading.get_ident():  # a session runs in the thread that opened it
+                session._any_shape.compiled.release_memory()
         if self._one_shape is None or shape != self._shape:
             self._one_shape = None  # its memory is free before the next one takes its own
             model = self._model.clone()
@@ -118,6 +124,8 @@ class OpenVinoSession:
         return _Compiled(compiled, compiled.create_infer_request())
 
 
+_OPENED: weakref.WeakKeyDictionary[OpenVinoSession, int] = weakref.WeakKeyDictionary()
+"""The sessions in use, each with the thread that opened it."""
 _FAILED: list[tuple[_Compiled, _Compiled | None]] = []
 """Graphs whose run failed, kept as long as the process lives.
 
