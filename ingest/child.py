@@ -79,7 +79,7 @@ def _answer(document: Document, request: dict[str, Any], memory: int, limits: Li
     if "page_no" not in request:
         return wire.put_answer(memory, wire.facts_fields(document.facts()), None)
     page = render.page_of(document, **request, limits=limits)
-    return wire.put_answer(memory, wire.page_fields(page), page.image)
+    return wire.put_answer(memory, wire.page_fields(page), page.pixels)
 
 
 def _cpu_used() -> float:

@@ -74,14 +74,23 @@ class PageContent:
     dpi: float
     """Pixels an inch along the width; after capping and enlarging."""
     verdict: Verdict
-    image: Image | None = None
+    pixels: Pixels | None = None
     """Upright: EXIF orientation and /Rotate are applied. None if nothing is to be read.
 
-    RGB; inside the sandbox also Pixels.
+    Grey where the file has no colours: pages wait in memory while others are read.
     """
     lines: tuple[TextLine, ...] = ()
     """Lines of the text layer; empty unless they are to be used."""
     areas: tuple[Box, ...] = ()
     """Where the image must be read; empty means the whole of it, when an image is given."""
     image_sha256: str | None = None
-    """Of the pixels, row by row, one byte each where the file has no colours; None without any."""
+    """Of the pixels, row by row; None without any."""
+
+    @property
+    def image(self) -> Image | None:
+        """The pixels in RGB, made anew each time where they are grey."""
+        if self.pixels is None or self.pixels.ndim == 3:
+            return self.pixels
+        import cv2  # here, for a process that looks at no pixels stays without it
+
+        return cv2.cvtColor(self.pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)

@@ -165,7 +165,7 @@ class _PdfPage:
             height=height,
             dpi=scale.dpi,
             verdict=judgement.verdict,
-            image=self.image,
+            pixels=self.image,
             lines=tuple(text_lines(judgement.lines, scale.x, scale.y)),
             areas=areas,
         )

@@ -7,14 +7,14 @@ file and must stay cold.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.content import PageContent, Verdict
+from ingest.content import Image, PageContent, Verdict
 from ingest.errors import IngestError
 from ocr_core.order import reading_order
 from ocr_core.page import Box, PageResult, Quad, TextLine, TextSource
@@ -50,14 +50,17 @@ def read_content(content: PageContent, open_reader: Callable[[], Reader]) -> Pag
     `open_reader` is called only if there is an image to read. Coordinates are pixels of the
     upright page, as always; if the reader had to turn the whole image, of the turned one.
     """
-    if content.image is None:
+    image = content.image
+    if image is None:
         return _of_lines(content, content.lines)
     if not content.lines and not content.areas:
-        return open_reader().read(content.image)
+        return open_reader().read(image)
     from ingest.text_layer import join
 
-    read = [line for area in _areas(content) for line in _read_area(content, area, open_reader())]
-    return _of_lines(content, join(content.lines, read, content.areas))
+    parts = [_read_area(image, area, open_reader()) for area in _areas(content)]
+    read = [line for part in parts for line in part.lines]
+    joined = _of_lines(content, join(content.lines, read, content.areas))
+    return replace(joined, seconds=_summed([part.seconds for part in parts]))
 
 
 def read_file(path: Path, services: Services) -> Iterator[ReadPage | tuple[int, IngestError]]:
@@ -88,7 +91,7 @@ def render(path: Path, page_no: int, services: Services) -> PageContent:
 
 def read_page(content: PageContent, result: PageResult, seconds: float) -> ReadPage:
     """A page's content and lines as one value."""
-    only_image = content.image is not None and not content.lines
+    only_image = content.pixels is not None and not content.lines
     return ReadPage(
         page_no=content.page_no,
         result=result,
@@ -108,16 +111,19 @@ def _areas(content: PageContent) -> tuple[Box, ...]:
     return content.areas or ((0, 0, content.width, content.height),)
 
 
-def _read_area(content: PageContent, area: Box, reader: Reader) -> list[TextLine]:
+def _summed(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: sum(part.get(name, 0.0) for part in parts) for name in set().union(*parts)}
+
+
+def _read_area(image: Image, area: Box, reader: Reader) -> PageResult:
     """Read a part of the image; its lines placed on the page, even if the part was upside down."""
     from ocr_core.geometry import as_quad, rotate_points
 
-    assert content.image is not None
     x0, y0 = (max(0, int(edge) - MARGIN) for edge in area[:2])
     x1, y1 = (int(np.ceil(edge)) + MARGIN for edge in area[2:])
-    part = content.image[y0:y1, x0:x1]
+    part = image[y0:y1, x0:x1]
     if 0 in part.shape:
-        return []
+        return PageResult(0, 0, ())
     result = reader.read(np.ascontiguousarray(part))
 
     def place(quad: Quad) -> Quad:
@@ -125,7 +131,7 @@ def _read_area(content: PageContent, area: Box, reader: Reader) -> list[TextLine
         upright = rotate_points(points, (result.width, result.height), -result.rotation % 360)
         return as_quad(upright + np.array((x0, y0), np.float32))
 
-    return [_moved(line, place) for line in result.lines]
+    return replace(result, lines=tuple(_moved(line, place) for line in result.lines))
 
 
 def _moved(line: TextLine, place: Callable[[Quad], Quad]) -> TextLine:

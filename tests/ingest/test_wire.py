@@ -1,6 +1,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,16 @@ def test_a_page_arrives_as_it_was_sent_with_the_hash_of_its_pixels(memory: int) 
     assert arrived.lines == page().lines
     assert (arrived.page_no, arrived.width, arrived.height, arrived.dpi) == (7, 5, 4, 200.0)
     assert (arrived.verdict, arrived.areas) == ("partial", page().areas)
+
+
+def test_a_page_without_colours_crosses_as_grey_and_is_given_in_rgb(memory: int) -> None:
+    grey = IMAGE[:, :, 0]
+    seen = replace(page(), pixels=grey)
+    arrived = wire.checked_page(sent(memory, wire.page_fields(seen), grey), memory, 7)
+    assert arrived.pixels is not None
+    assert arrived.pixels.tolist() == grey.tolist()
+    assert arrived.image is not None
+    assert arrived.image.tolist() == [[[value] * 3 for value in row] for row in grey.tolist()]
 
 
 def test_facts_arrive_as_they_were_sent(memory: int) -> None:

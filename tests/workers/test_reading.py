@@ -65,7 +65,7 @@ def test_a_blank_page_has_no_lines_and_needs_no_reader() -> None:
 
 def test_an_image_is_read_whole(image: np.ndarray) -> None:
     reader = SpotReader(rotation=90)
-    page = content(image=image)
+    page = content(pixels=image)
     result = read_content(page, lambda: reader)
     assert reader.seen == [(WIDTH, HEIGHT)]
     assert (result.width, result.height, result.rotation) == (HEIGHT, WIDTH, 90)
@@ -75,7 +75,7 @@ def test_an_image_is_read_whole(image: np.ndarray) -> None:
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_what_is_read_in_an_area_is_placed_on_the_page(image: np.ndarray, rotation: int) -> None:
     reader = SpotReader(rotation)
-    page = content(verdict="partial", image=image, lines=(LAYER,), areas=((60, 250, 300, 400),))
+    page = content(verdict="partial", pixels=image, lines=(LAYER,), areas=((60, 250, 300, 400),))
     result = read_content(page, lambda: reader)
     assert [line.text for line in result.lines] == ["from the layer", "spot"]
     assert [line.source for line in result.lines] == ["text_layer", "ocr"]
@@ -87,6 +87,6 @@ def test_what_is_read_in_an_area_is_placed_on_the_page(image: np.ndarray, rotati
 def test_an_area_at_the_edge_of_the_page_is_read_as_far_as_it_goes(image: np.ndarray) -> None:
     reader = SpotReader()
     areas = ((-50.0, 250.0, 120.5, 700.0), (390.0, 0.0, 450.0, 20.0))
-    page = content(verdict="partial", image=image, lines=(LAYER,), areas=areas)
+    page = content(verdict="partial", pixels=image, lines=(LAYER,), areas=areas)
     read_content(page, lambda: reader)
     assert reader.seen == [(131, 360), (20, 30)]  # with the margin, cut at the edges
