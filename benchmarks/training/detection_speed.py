@@ -129,7 +129,7 @@ def _plain_seconds(task: DetectorTask, batches: PageBatches) -> float:
 
 SPEED = Experiment(
     name="det-speed",
-    title="Pictures a second, one thread",
+    title="Detector: pictures a second",
     arms=tuple(Arm(name, name, partial(_run, name)) for name in _NAMES),
     seeds=(1,),
     figures=(
