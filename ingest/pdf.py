@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,6 +108,14 @@ def draw(page: Any, scale_x: float, scale_y: float, *, grey: bool = False) -> Im
     rows = samples.reshape(drawn.height, drawn.stride)[:, : drawn.width * drawn.n]
     shape = (drawn.height, drawn.width) if grey else (drawn.height, drawn.width, 3)
     return rows.reshape(shape).copy()  # MuPDF frees its own with the pixmap
+
+
+def drawn_size(width: float, height: float, scale_x: float, scale_y: float) -> tuple[int, int]:
+    """Pixels that `draw` gives a page of this size in points: what is touched is drawn.
+
+    MuPDF lets a thousandth of a pixel pass (fz_round_rect).
+    """
+    return max(1, math.ceil(width * scale_x - 1e-3)), max(1, math.ceil(height * scale_y - 1e-3))
 
 
 def sole_jpeg(page: Any) -> bytes | None:

@@ -101,7 +101,7 @@ class _PdfPage:
 
     def _drawn_size(self) -> tuple[int, int]:
         scale = self.read_scale
-        return round(self.box[2] * scale.x), round(self.box[3] * scale.y)
+        return pdf.drawn_size(self.box[2], self.box[3], scale.x, scale.y)
 
     def content(self, mode: Mode) -> PageContent:
         """The page as the mode wants it."""
@@ -140,11 +140,11 @@ class _PdfPage:
 
     def _as_text(self, judgement: Judgement) -> PageContent:
         scale = self.text_scale
-        width, height = self.box[2] * scale.x, self.box[3] * scale.y
+        width, height = pdf.drawn_size(self.box[2], self.box[3], scale.x, scale.y)
         return PageContent(
             page_no=self.page_no,
-            width=max(1, round(width)),
-            height=max(1, round(height)),
+            width=width,
+            height=height,
             dpi=scale.dpi,
             verdict=judgement.verdict,
             lines=tuple(text_lines(judgement.lines, scale.x, scale.y)),

@@ -110,6 +110,18 @@ def test_a_tiny_page_is_enlarged(sandbox: Sandbox, make: Make) -> None:
     assert page.width == pytest.approx(800, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("width", "height"), [(160, 160), (595.276, 841.89), (612, 792), (77.3, 9)]
+)
+def test_a_page_has_one_size_whether_its_text_is_taken_or_it_is_drawn(
+    sandbox: Sandbox, make: Make, width: float, height: float
+) -> None:
+    # 160 points are 444.4 pixels at 200 dpi: a picture of them has 445
+    path = make(lambda page: page.insert_text((4, 8), "true text", fontsize=7), width, height)
+    taken, drawn = (sandbox.page(path, 1, mode=mode) for mode in ("skip", "redo"))
+    assert (taken.width, taken.height) == (drawn.width, drawn.height)
+
+
 def test_another_resolution_can_be_asked_for(sandbox: Sandbox, letter: Path) -> None:
     page = sandbox.page(letter, 1, mode="redo", dpi=72)
     assert (page.width, page.height, page.dpi) == (595, 842, pytest.approx(72))

@@ -205,6 +205,7 @@ def test_a_true_text_layer_is_taken_and_mode_redo_reads_the_picture(
     assert [region["text"] for region in taken["regions"]] == list(LINES)
     assert [region["text"] for region in read["regions"]] == list(LINES)
     assert {region["score"] for region in taken["regions"]} == {1.0}
+    assert (taken["width"], taken["height"]) == (read["width"], read["height"])
     for one, other in zip(taken["regions"], read["regions"], strict=True):
         assert _near(one["polygon"], _box(other["polygon"]))  # type: ignore[arg-type]
 
