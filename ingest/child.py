@@ -8,13 +8,21 @@ import re
 import resource
 import select
 import socket
+import traceback
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from ingest import confine, pdf, plausible, raster, render, wire
-from ingest.errors import DamagedFile, IngestError, OutOfMemory, PageDamaged
+from ingest.errors import (
+    DamagedFile,
+    IngestError,
+    InstallationBroken,
+    InternalError,
+    OutOfMemory,
+    PageDamaged,
+)
 from ingest.export_desk import ExportDesk
 from ingest.media import Limits
 from ingest.split import Document, media_type_of, open_document
@@ -24,6 +32,12 @@ IDLE_SECONDS = 30.0
 """A child that is asked nothing for so long gives its memory back."""
 _MAX_REQUEST = 4096
 _NEED_A_THREAD = {"image/heic"}  # libde265 cannot do without one
+_ROOT = Path(__file__).resolve().parent.parent
+_OUR_PACKAGES = ("ingest", "ocr_core", "storage")
+_BROKEN = (NameError, ImportError)
+"""No content of a file makes these of code that is whole."""
+_MISTAKES = (AttributeError, TypeError, AssertionError, NotImplementedError)
+"""What is most likely a mistake of ours, though an odd file may have brought it to light."""
 _OUT_OF_MEMORY = re.compile(r"alloc.*failed|out of memory|bad_alloc", re.IGNORECASE)
 
 
@@ -94,10 +108,25 @@ def _cpu_allowed(birth: Birth, request: dict[str, Any]) -> float:
 
 
 def _explain(error: Exception, *, page: bool) -> IngestError:
-    """Name the refusal that an exception of a parser stands for."""
+    """Name the refusal that an exception of a parser stands for, or say that it is a fault of ours.
+
+    Parsers raise almost anything for bytes they cannot take. It is no document's fault what such
+    classes of errors say of our own code.
+    """
     if isinstance(error, IngestError):
         return error
     detail = f"{type(error).__name__}: {error}"[:300]
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(detail):
         return OutOfMemory()
+    if isinstance(error, (*_BROKEN, *_MISTAKES)) and (place := _place_in_ours(error)):
+        kind = InstallationBroken if isinstance(error, _BROKEN) else InternalError
+        return kind(f"{detail}, {place}")
     return PageDamaged(detail) if page else DamagedFile(detail)
+
+
+def _place_in_ours(error: Exception) -> str | None:
+    """File and line at which our own code raised an error; None if it was somebody else's."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    path = Path(frame.filename)
+    ours = any(path.is_relative_to(_ROOT / package) for package in _OUR_PACKAGES)
+    return f"{path.relative_to(_ROOT)}:{frame.lineno}" if ours else None

@@ -11,7 +11,8 @@
     ├── SandboxDied           the limited child died on this input: the input is blamed
     │   └── OutOfMemory, TimeLimit, SandboxCrashed
     └── SourceFault           the place the bytes come from, or this machine: time may cure it
-        └── SourceMissing, UnreadableSource, SourceChanged, SpoolFull, SandboxUnavailable
+        ├── SourceMissing, UnreadableSource, SourceChanged, SpoolFull, SandboxUnavailable
+        └── InstallationBroken, InternalError    Pagemill itself failed
 
 A class is one sentence for the person who meets it: its docstring, which is the message.
 """
@@ -243,3 +244,17 @@ class SandboxUnavailable(SourceFault):
 
     code = "sandbox_unavailable"
     advice = "Run `pagemill doctor`; the machine may be out of memory or processes."
+
+
+class InstallationBroken(SourceFault):
+    """Pagemill is broken, or is not installed as a whole."""
+
+    code = "installation_broken"
+    advice = "Install it anew; if that does not help, please report this."
+
+
+class InternalError(SourceFault):
+    """Pagemill itself failed while it read the file."""
+
+    code = "internal_error"
+    advice = "Please report it with the document; `pagemill retry` tries it again."

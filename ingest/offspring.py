@@ -26,6 +26,9 @@ from ingest.zygote import CONTROL, FATE, READY, Birth
 _START_SECONDS = 120.0
 _KILL_SECONDS = 5.0
 _COMMAND = "import sys; sys.path[:] = sys.argv[1:]; from ingest.zygote import main; main()"
+_FOLDERS = tuple(str(Path(folder).absolute()) for folder in sys.path if folder)
+"""Where modules lie, as it was when this was imported: some modules (OpenCV) change sys.path while
+they are imported, perhaps in another thread while a zygote is started."""
 _ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
@@ -154,10 +157,9 @@ def _spawn(theirs: socket.socket) -> int:
     if not sys.executable:
         raise FileNotFoundError("this Python does not know its interpreter")
     package = str(Path(__file__).resolve().parent.parent)
-    folders = [str(Path(folder).absolute()) for folder in sys.path if folder]
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, "-I", "-S", "-c", _COMMAND, *folders, package],
+        [sys.executable, "-I", "-S", "-c", _COMMAND, *_FOLDERS, package],
         _ENVIRONMENT,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

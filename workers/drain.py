@@ -7,7 +7,6 @@ or its lease was lost meanwhile, and nothing of it is stored.
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ingest.content import PageContent
-from ingest.errors import IngestError
+from ingest.errors import IngestError, InstallationBroken, InternalError
 from ocr_core.errors import EngineFailed
 from storage import ledger
 from storage.errors import ErrorInfo, LeaseLost
@@ -51,9 +50,6 @@ def read_pages(services: Services, lane: str = "normal") -> int:
     Raises EnvironmentFault; pages in hand are then given back uncounted.
     """
     lanes = LANES[: LANES.index(lane) + 1]
-    # While OpenCV is imported it changes sys.path, which a sandbox started meanwhile, in the other
-    # thread, would inherit: so it comes first, and here, for the process that forks must stay cold.
-    importlib.import_module("cv2")
     with Heartbeat(services) as heart:
         drain = Drain(services, heart, lanes)
         try:
@@ -156,6 +152,10 @@ class Drain:
             except IngestError as error:
                 info = ErrorInfo(error.code, error.message, error.advice, error.retryable)
                 self._refuse(lease, info, blame=error.blames_page)
+            except (NameError, ImportError) as error:  # so would every other page
+                log.exception("page_failed")
+                self._release(lease)
+                raise _broken(error) from error
             except EngineFailed as error:  # the page did it: its size, or the memory it took
                 self._services.forget_reader()
                 info = ErrorInfo(error.code, error.message, error.advice, error.retryable)
@@ -172,7 +172,7 @@ class Drain:
             result = read_content(content, lambda: self._services.reader)
             self._heart.progress()
             page = read_page(content, result, time.perf_counter() - started)
-            run = run_of(self._services, reader_used=content.image is not None)
+            run = run_of(self._services, reader_used=content.pixels is not None)
         saved = _saved(page, run, time.process_time() - cpu)
         self._heart.drop(lease)
         self._write(partial(ledger.finish, lease=lease, saved=saved))
@@ -193,7 +193,8 @@ class Drain:
 
     def _refuse(self, lease: Lease, error: ErrorInfo, *, blame: bool) -> None:
         self._heart.drop(lease)
-        log.warning("page_refused", code=error.code, message=error.message, blame=blame)
+        say = log.error if error.code == InternalError.code else log.warning
+        say("page_refused", code=error.code, message=error.message, blame=blame)
         try:
             self._write(partial(ledger.fail, lease=lease, error=error, blame=blame))
         except LeaseLost:
@@ -250,9 +251,10 @@ def _saved(page: ReadPage, run_id: int, cpu_seconds: float) -> SavedPage:
 
 
 def _internal(error: Exception) -> ErrorInfo:
-    return ErrorInfo(
-        code="internal_error",
-        message=f"Pagemill failed on the page: {error!r}"[:500],
-        advice="Please report it with the document; `pagemill retry` tries the page again.",
-        retryable=True,
-    )
+    named = InternalError(repr(error)[:500])
+    return ErrorInfo(named.code, named.message, named.advice, retryable=True)
+
+
+def _broken(error: Exception) -> EnvironmentFault:
+    named = InstallationBroken(repr(error)[:500])
+    return EnvironmentFault(named.code, named.message, named.advice, lasting=True)

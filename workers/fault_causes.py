@@ -6,7 +6,7 @@ import errno
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from ingest.errors import IngestError, SandboxUnavailable, SpoolFull
+from ingest.errors import IngestError, InstallationBroken, SandboxUnavailable, SpoolFull
 from ocr_core.errors import InstallationError
 from storage.errors import (
     BucketRefused,
@@ -37,7 +37,7 @@ _RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 def fault_of(error: Exception) -> EnvironmentFault | None:
     """Return the fault that an error is a sign of; None if it is something else."""
     match error:
-        case InstallationError():
+        case InstallationError() | InstallationBroken():
             return EnvironmentFault(error.code, error.message, error.advice, lasting=True)
         case DatabaseTooNew() | DatabaseUnsupported():
             return EnvironmentFault(error.code, error.message, error.advice, lasting=True)

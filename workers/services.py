@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ingest.sandbox import Sandbox
 from workers.identity import worker_name
 from workers.settings import Settings
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session, sessionmaker
 
-    from ingest.sandbox import Sandbox
     from ingest.spool import Spool
     from ocr_core.reader import Reader
 
@@ -57,8 +57,6 @@ class Services:
     @cached_property
     def sandbox(self) -> Sandbox:
         """The only door to foreign bytes; one request at a time, and always through `renderer`."""
-        from ingest.sandbox import Sandbox
-
         return Sandbox(self.settings.limits)
 
     @cached_property

@@ -18,7 +18,10 @@ import pytest
 from ingest.errors import (
     EmptyFile,
     IngestError,
+    InstallationBroken,
+    InternalError,
     OutOfMemory,
+    PageDamaged,
     PageMissing,
     SandboxCrashed,
     SandboxUnavailable,
@@ -218,6 +221,27 @@ def test_a_page_that_ends_its_child_is_blamed_and_the_next_page_is_read(
             sandbox.page(letter, 1)
         assert error.value.blames_page == (end is not IngestError)
         assert sandbox.split(letter).page_count == 1  # opening is not possessed
+
+
+def test_a_fault_of_our_own_code_is_not_blamed_on_the_page(
+    possessed: Possess, letter: Path
+) -> None:
+    possessed(
+        "from ingest import scale\n"
+        "if page_no == 1: del scale.math\n"  # a name that is missing
+        "if page_no == 2: scale.vector_scale(None, 10)\n"
+        "scale.vector_scale((0.0, 0.0, 1.0, 1.0), 10)\n"
+        "raise NameError('a parser may raise anything')"
+    )
+    with Sandbox() as sandbox:
+        with pytest.raises(InternalError, match=r"TypeError: .*, ingest/scale.py:\d+"):
+            sandbox.page(letter, 2)
+        with pytest.raises(PageDamaged, match="a parser may raise anything"):
+            sandbox.page(letter, 3)
+        with pytest.raises(InstallationBroken, match=r"NameError: .*, ingest/scale.py:\d+"):
+            sandbox.page(letter, 1)
+    assert InternalError.retryable
+    assert not InternalError.blames_page
 
 
 def test_a_child_that_writes_without_end_is_stopped(possessed: Possess, letter: Path) -> None:

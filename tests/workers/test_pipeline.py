@@ -9,7 +9,7 @@ import pymupdf
 import pytest
 from sqlalchemy import select, text
 
-from ingest.errors import SandboxCrashed
+from ingest.errors import InstallationBroken, SandboxCrashed
 from ocr_core.errors import EngineFailed, ModelMissing
 from ocr_core.reader import Reader
 from storage import ledger
@@ -215,19 +215,27 @@ def test_a_page_that_breaks_the_engine_is_blamed_and_the_networks_are_opened_ane
     assert (whole.state, len(opened)) == ("done", 1)
 
 
-def test_a_missing_model_counts_against_no_page(
-    make_services: Callable[..., Services], draw: Draw, reader: Any
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ModelMissing("none here"), "model_missing"),
+        (NameError("name 'quads' is not defined"), "installation_broken"),
+        (InstallationBroken("NameError in the sandbox"), "installation_broken"),
+    ],
+)
+def test_what_every_page_would_meet_counts_against_none(
+    make_services: Callable[..., Services], draw: Draw, reader: Any, error: Exception, code: str
 ) -> None:
     services = make_services()
     take(draw("a.pdf", 1, 2), services)
 
-    def missing() -> None:
-        raise ModelMissing("none here")
+    def fail() -> None:
+        raise error
 
-    reader.before = missing
+    reader.before = fail
     with pytest.raises(EnvironmentFault) as caught:
         read_pages(services)
-    assert (caught.value.code, caught.value.lasting) == ("model_missing", True)
+    assert (caught.value.code, caught.value.lasting) == (code, True)
     for page in pages(services):
         assert page.state == "pending"
         assert page.failures == page.blamed == page.lease_losses == 0
