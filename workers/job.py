@@ -19,11 +19,13 @@ from workers.worker_process import WorkerProcess
 
 __all__ = ["Job", "Progress"]
 
-COUNT_SECONDS = 0.2
 OFFER_SECONDS = 0.2
+COUNT_SECONDS = 0.2
+"""When few pages are left, for then the end is near."""
+BUSY_COUNT_SECONDS = 1.0
+FEW_PAGES = 8
 REAP_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
-WORKERS_SECONDS = 2.0
 REST = 20.0
 """A duty takes at most one part in so many of the time."""
 LAST_FILE_SECONDS = 5.0
@@ -66,15 +68,14 @@ class Job:
         self._intake = IntakeThread(sources, services.settings)
         self._intake.start()
         self._taking_in = True
-        self._workers = 0
         self._fault: EnvironmentFault | None = None
         self._dispatcher = Dispatcher(services)
+        self._counting = Duty(COUNT_SECONDS, self._count)
         self._duties = (
             Duty(REAP_SECONDS, lambda: reap(services)),
             Duty(OFFER_SECONDS, self._dispatcher.offer),
-            Duty(COUNT_SECONDS, self._count),
+            self._counting,
             Duty(SETTLE_SECONDS, lambda: settle(services)),
-            Duty(WORKERS_SECONDS, self._count_workers),
         )
 
     @property
@@ -124,7 +125,6 @@ class Job:
             pages_leased=pages["leased"],
             pages_waiting=pages["pending"],
             pages_per_second=self.tracker.speed(),
-            workers=self._workers,
             alert=faults[0].message if faults else None,
         )
 
@@ -141,9 +141,9 @@ class Job:
     def _count(self) -> None:
         with environment_faults(), self._services.reading() as session:
             self.tracker.refresh(session)
-
-    def _count_workers(self) -> None:
-        self._workers = self._worker.count()
+        pages = self.tracker.pages()
+        unfinished = pages["pending"] + pages["leased"]
+        self._counting.every = COUNT_SECONDS if unfinished <= FEW_PAGES else BUSY_COUNT_SECONDS
 
     def _faults(self) -> list[EnvironmentFault]:
         known = (self._intake.alert, self._fault, *self._worker_faults())

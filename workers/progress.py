@@ -29,8 +29,6 @@ class Progress:
     pages_waiting: int
     pages_per_second: float
     """Over the last half minute."""
-    workers: int
-    """Worker processes that live."""
     alert: str | None = None
     """Why nothing moves, if something is known to be wrong with the machine."""
 

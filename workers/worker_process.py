@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-import psutil
 import structlog
 
 from workers.faults import EnvironmentFault
@@ -75,15 +74,6 @@ class WorkerProcess:
             self._note_end(self._process, now)
         if now >= self._start_again_at:
             self.start()
-
-    def count(self) -> int:
-        """How many pool processes live."""
-        if self._process is None:
-            return 0
-        try:
-            return len(psutil.Process(self._process.pid).children())
-        except psutil.Error:
-            return 0
 
     def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Tell the worker to end at the border of a page; kill what has not ended after `grace`."""

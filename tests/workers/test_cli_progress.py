@@ -18,7 +18,7 @@ def _progress(**more: object) -> Progress:
     values: dict[str, object] = {
         **{"seconds": 10.0, "taking_in": False, "files": 3, "files_failed": 1, "documents": 2},
         **{"pages": 10, "pages_done": 4, "pages_quarantined": 1, "pages_leased": 1},
-        **{"pages_waiting": 4, "pages_per_second": 0.5, "workers": 1, "alert": None},
+        **{"pages_waiting": 4, "pages_per_second": 0.5, "alert": None},
     }
     return Progress(**{**values, **more})  # type: ignore[arg-type]
 

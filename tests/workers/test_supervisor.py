@@ -111,8 +111,8 @@ def test_a_watch_takes_in_what_appears_and_ends_with_a_signal(
         return new
 
     def go_on(progress: Progress) -> None:
-        if progress.pages_done == 1 and progress.files == 1:
-            draw("second.pdf", TEXT)
+        if progress.pages_done == 1 and not (inbox / "second.pdf").exists():
+            draw(".second.pdf", TEXT).rename(inbox / "second.pdf")  # whole, the moment it appears
         if progress.pages_done == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 

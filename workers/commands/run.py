@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
-from storage.documents import latest_source
 from storage.errors import DatabaseMissing
-from storage.overview import document_statuses
-from storage.times import utc_now
 from workers.commands.exits import ExitCode, NothingRead, say, say_problems, verdict
 from workers.commands.invocation import READING, Invocation, options, pass_invocation
 from workers.commands.progress import display
-from workers.commands.summary import as_json as summary_as_json
-from workers.commands.summary import print_summary, summarize
 from workers.commands.tables import print_json
 from workers.settings import Settings
 from workers.sources import find_sources
@@ -35,10 +32,14 @@ def run(
     from workers.supervisor import Supervisor
 
     settings = invocation.settings()
-    began = utc_now()
+    began = datetime.now(UTC)
     sources = find_sources(paths or _unnamed(invocation, settings))
     with display(quiet=invocation.quiet) as show, Supervisor(settings) as supervisor:
         outcome = supervisor.run_until_rest(sources, show)
+    # Imported by now: above, it would have kept the worker from starting.
+    from workers.commands.summary import as_json as summary_as_json
+    from workers.commands.summary import print_summary, summarize
+
     if not outcome.taken_in and not outcome.interrupted:
         raise NothingRead(f"There are no documents in {', '.join(paths)}.")
     with invocation.reading() as session:
@@ -67,6 +68,9 @@ def _unnamed(invocation: Invocation, settings: Settings) -> list[str]:
 
 def _waiting(invocation: Invocation) -> list[str]:
     """Where the documents lie of which pages are still to be read."""
+    from storage.documents import latest_source
+    from storage.overview import document_statuses
+
     try:
         with invocation.reading() as session:
             reading = [each.document_id for each in document_statuses(session, state="reading")]
